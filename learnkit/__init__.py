@@ -1,0 +1,96 @@
+"""The learning process of neural networks, written once against the Python Array API standard.
+
+::
+
+    import learnkit as lk
+
+    model = lk.nn.Sequential(lk.nn.Linear(64, 128), lk.nn.ReLU(), lk.nn.Linear(128, 10))
+    trainer = lk.Trainer(model, loss="cross_entropy", optimizer="adamw:lr=3e-3", metrics=["accuracy"])
+    history = trainer.fit(x, y, validation_split=0.1, epochs=20, batch_size=64)
+
+Names are looked up when they are first used, so ``import learnkit`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from learnkit import (
+        autodiff,
+        backends,
+        data,
+        errors,
+        losses,
+        metrics,
+        nn,
+        optim,
+        plugins,
+        schedules,
+        testing,
+        training,
+    )
+    from learnkit.autodiff import check_grads, grad, stop_gradient, value_and_grad, vjp
+    from learnkit.backends import array_namespace, get_backend, use_backend
+    from learnkit.training import Callback, EarlyStopping, Trainer
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "Trainer",
+    "__version__",
+    "array_namespace",
+    "autodiff",
+    "backends",
+    "check_grads",
+    "data",
+    "errors",
+    "get_backend",
+    "grad",
+    "losses",
+    "metrics",
+    "nn",
+    "optim",
+    "plugins",
+    "schedules",
+    "stop_gradient",
+    "testing",
+    "training",
+    "use_backend",
+    "value_and_grad",
+    "vjp",
+]
+
+_PACKAGES = frozenset(
+    "autodiff backends data errors losses metrics nn optim plugins schedules testing training".split()
+)
+_WHERE = {
+    "Callback": "learnkit.training",
+    "EarlyStopping": "learnkit.training",
+    "Trainer": "learnkit.training",
+    "array_namespace": "learnkit.backends",
+    "check_grads": "learnkit.autodiff",
+    "get_backend": "learnkit.backends",
+    "grad": "learnkit.autodiff",
+    "stop_gradient": "learnkit.autodiff",
+    "use_backend": "learnkit.backends",
+    "value_and_grad": "learnkit.autodiff",
+    "vjp": "learnkit.autodiff",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"learnkit.{name}")
+    if name in _WHERE:
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'learnkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,93 @@
+"""A primitive: a function together with its rule for the reverse pass.
+
+::
+
+    @primitive()
+    def exp(xp, x):                     # forward: the value, and what the rule needs
+        y = xp.exp(x)
+        return y, y
+
+    @exp.rule
+    def _(xp, g, y, parents):           # reverse: one gradient for each argument
+        return (xp.multiply(g, y),)
+
+Both are written against the namespace ``xp`` with its *functions*, never operators between two
+arrays: in a gradient of a gradient some operands are variables and others plain arrays, and not every
+library lets ``array * variable`` reach the variable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from learnkit.autodiff.tape import Backward, Node
+from learnkit.autodiff.variable import Variable
+from learnkit.backends.base import Array, array_namespace
+
+__all__ = ["Primitive", "primitive"]
+
+
+class Primitive:
+    """Calls its forward function on plain arrays and records the call if an argument is a variable.
+
+    Args:
+        forward: ``(xp, *arrays, *options, **options) -> (value, what the rule needs)``.
+        name: for messages; that of ``forward`` by default.
+        arrays: how many of the positional arguments are arrays (or Python numbers) and can have a
+            gradient; ``None`` is all of them. The rule returns that many gradients.
+    """
+
+    def __init__(
+        self, forward: Callable[..., tuple[Array, Any]], name: str | None = None, *, arrays: int | None = None
+    ) -> None:
+        self.forward = forward
+        self.name = name or forward.__name__
+        self.arrays = arrays
+        self.__doc__ = forward.__doc__
+        self.backward: Backward = _missing_rule
+
+    def rule(self, backward: Backward) -> Backward:
+        """Decorator for the reverse rule ``(xp, g, saved, parents) -> gradients``."""
+        self.backward = backward
+        return backward
+
+    def __call__(self, *args: Any, **options: Any) -> Array:
+        rest: tuple[Any, ...] = ()
+        if self.arrays is not None:
+            args, rest = args[: self.arrays], args[self.arrays :]
+        level = 0
+        for a in args:
+            if type(a) is Variable and a.node.level > level:
+                level = a.node.level
+        if not level:
+            return self.forward(array_namespace(*args), *args, *rest, **options)[0]
+        plain: list[Any] = []
+        parents: list[Node | None] = []
+        for a in args:
+            if type(a) is Variable and a.node.level == level:
+                plain.append(a.data)
+                parents.append(a.node)
+            else:  # a constant for this differentiation, though perhaps a variable of an outer one
+                plain.append(a)
+                parents.append(None)
+        value, saved = self.forward(array_namespace(*plain), *plain, *rest, **options)
+        return Variable(value, Node(level, self.backward, tuple(parents), saved))
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}>"
+
+
+def primitive(arrays: int | None = None) -> Callable[[Callable[..., tuple[Array, Any]]], Primitive]:
+    """Decorator: make a :class:`Primitive` of a forward function."""
+
+    def make(forward: Callable[..., tuple[Array, Any]]) -> Primitive:
+        return Primitive(forward, arrays=arrays)
+
+    return make
+
+
+def _missing_rule(
+    xp: Any, g: Array, saved: Any, parents: tuple[Node | None, ...]
+) -> tuple[Array | None, ...]:
+    raise RuntimeError("a primitive was recorded before its rule was given")

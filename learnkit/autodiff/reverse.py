@@ -1,0 +1,223 @@
+"""Reverse-mode differentiation of functions: ``value_and_grad``, ``grad``, ``vjp``, ``stop_gradient``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import array_api_compat
+
+from learnkit.autodiff.tape import Leaf, Node, backpropagate, new_level
+from learnkit.autodiff.variable import Variable
+from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.tree import Leaves, flatten
+from learnkit.errors import ArgumentError, GradientError, ShapeError
+
+__all__ = ["grad", "stop_gradient", "value_and_grad", "vjp"]
+
+Function = Callable[..., Any]
+
+
+def value_and_grad(
+    fn: Function, argnums: int | tuple[int, ...] = 0, *, has_aux: bool = False
+) -> Callable[..., tuple[Any, Any]]:
+    """The function that returns ``fn``'s value and its gradient.
+
+    Args:
+        fn: returns a real 0-d array (the loss); with ``has_aux`` a pair of it and anything else.
+        argnums: which arguments to differentiate, by position. Each may be an array, a nested list,
+            tuple or dict of arrays, or a model, whose gradient is a dict by leaf path.
+        has_aux: ``fn`` returns ``(loss, aux)`` and so does the value.
+
+    Returns:
+        A function of the arguments of ``fn`` that returns ``(value, gradient)``; with several
+        ``argnums`` the gradient is a tuple. An argument that the loss does not depend on gets zeros.
+        Keyword arguments are passed on and not differentiated. Applied twice it gives second
+        derivatives.
+
+    Raises:
+        GradientError: an argument is not of a floating-point dtype, or the value is not a 0-d array.
+
+    >>> import numpy as np
+    >>> value_and_grad(lambda x: (x * x).__array_namespace__().sum(x * x))(np.asarray([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        level = new_level()
+        chosen = [_argument(fn, args, i) for i in positions]
+        nodes = [[Leaf(level) for _ in leaves.values] for leaves in chosen]
+        with ExitStack() as stack:
+            bound = list(args)
+            for i, leaves, leaf_nodes in zip(positions, chosen, nodes, strict=True):
+                variables = _variables(leaves, leaf_nodes)
+                bound[i], block = leaves.bound(variables)
+                stack.enter_context(block)
+            result = fn(*bound, **kwargs)
+        aux = None
+        if has_aux:
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise GradientError(
+                    f"has_aux=True expects {_name(fn)} to return (loss, aux), got {type(result).__name__}"
+                )
+            result, aux = result
+        value = _loss_value(fn, result, level)
+        if type(result) is Variable and result.node.level == level:
+            xp = array_namespace(value)
+            backpropagate([(result.node, xp.ones_like(value))], xp)
+        gradients = [
+            leaves.rebuild([_gradient(n, v) for n, v in zip(leaf_nodes, leaves.values, strict=True)])
+            for leaves, leaf_nodes in zip(chosen, nodes, strict=True)
+        ]
+        gradient = gradients[0] if isinstance(argnums, int) else tuple(gradients)
+        return ((value, _lower(aux, level)) if has_aux else value), gradient
+
+    return differentiated
+
+
+def grad(fn: Function, argnums: int | tuple[int, ...] = 0) -> Function:
+    """The gradient of ``fn``: :func:`value_and_grad` without the value.
+
+    >>> import numpy as np
+    >>> grad(lambda x: x**3)(np.asarray(2.0))
+    np.float64(12.0)
+    >>> grad(grad(lambda x: x**3))(np.asarray(2.0))
+    np.float64(12.0)
+    """
+    both = value_and_grad(fn, argnums)
+
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def vjp(fn: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """The value of ``fn(*primals)`` and its pull-back, the vector-Jacobian product.
+
+    Args:
+        fn: a function of arrays (or trees of them) that returns an array or a tree of arrays.
+        primals: where to differentiate.
+
+    Returns:
+        ``(value, pullback)``; ``pullback(g)`` takes a tree like ``value`` and returns one gradient for
+        each primal. It may be called several times and keeps the tape until it is dropped.
+
+    >>> import numpy as np
+    >>> y, pullback = vjp(lambda x: x * x, np.asarray([1.0, 2.0]))
+    >>> pullback(np.asarray([1.0, 10.0]))
+    (array([ 2., 40.]),)
+    """
+    level = new_level()
+    chosen = [_argument(fn, primals, i) for i in range(len(primals))]
+    nodes = [[Leaf(level) for _ in leaves.values] for leaves in chosen]
+    with ExitStack() as stack:
+        bound = []
+        for leaves, leaf_nodes in zip(chosen, nodes, strict=True):
+            argument, block = leaves.bound(_variables(leaves, leaf_nodes))
+            stack.enter_context(block)
+            bound.append(argument)
+        result = fn(*bound)
+    outputs, rebuild = flatten(result)
+    value = rebuild([_lower(y, level) for y in outputs])
+
+    def pullback(g: Any) -> tuple[Any, ...]:
+        given, _ = flatten(g)
+        if len(given) != len(outputs):
+            raise ShapeError(
+                f"the pull-back expects {len(outputs)} arrays, one for each result, got {len(given)}"
+            )
+        roots: list[tuple[Node, Array]] = []
+        for y, gy in zip(outputs, given, strict=True):
+            if gy.shape != y.shape:
+                raise ShapeError(f"the pull-back expects a gradient of shape {y.shape}, got {gy.shape}")
+            if type(y) is Variable and y.node.level == level:
+                roots.append((y.node, gy))
+        for leaf_nodes in nodes:
+            for n in leaf_nodes:
+                n.gradient, n.fresh = None, True
+        if roots:
+            backpropagate(roots, array_namespace(*(g for _, g in roots), *_all(chosen)), keep=True)
+        return tuple(
+            leaves.rebuild([_gradient(n, v) for n, v in zip(leaf_nodes, leaves.values, strict=True)])
+            for leaves, leaf_nodes in zip(chosen, nodes, strict=True)
+        )
+
+    return value, pullback
+
+
+def stop_gradient(x: Any) -> Any:
+    """``x`` as a constant: its plain value, taken off every tape. Works on trees of arrays too.
+
+    >>> import numpy as np
+    >>> grad(lambda x: x * stop_gradient(x))(np.asarray(3.0))
+    np.float64(3.0)
+    """
+    leaves, rebuild = flatten(x)
+    return rebuild([_plain(leaf) for leaf in leaves])
+
+
+def _plain(x: Any) -> Any:
+    while type(x) is Variable:
+        x = x.data
+    return x
+
+
+def _all(chosen: list[Leaves]) -> list[Array]:
+    return [v for leaves in chosen for v in leaves.values]
+
+
+def _name(fn: Function) -> str:
+    return getattr(fn, "__name__", type(fn).__name__)
+
+
+def _argument(fn: Function, args: tuple[Any, ...], i: int) -> Leaves:
+    if not -len(args) <= i < len(args):
+        raise ArgumentError(f"argnums asks for argument {i}, but {_name(fn)} was called with {len(args)}")
+    leaves = Leaves(args[i])
+    for path, value in zip(leaves.paths, leaves.values, strict=True):
+        where = f"argument {i} of {_name(fn)}" + (f", leaf {path}" if path else "")
+        if not hasattr(value, "dtype"):
+            raise GradientError(
+                f"{where} is of type {type(value).__name__}, expected an array",
+                hint="convert it first, for example with numpy.asarray(value, dtype=numpy.float64)",
+            )
+        if not array_namespace(value).isdtype(value.dtype, ("real floating", "complex floating")):
+            raise GradientError(
+                f"{where} has dtype {value.dtype}; only floating-point arrays have a gradient",
+                hint="cast it with xp.astype(x, xp.float32), or choose another argument with argnums",
+            )
+    return leaves
+
+
+def _variables(leaves: Leaves, nodes: list[Leaf]) -> list[Variable]:
+    return [Variable(v, n) for v, n in zip(leaves.values, nodes, strict=True)]
+
+
+def _loss_value(fn: Function, result: Any, level: int) -> Array:
+    shape = getattr(result, "shape", None)
+    if shape is None:
+        raise GradientError(
+            f"{_name(fn)} returned {type(result).__name__}, expected a 0-d array to differentiate"
+        )
+    if shape != ():
+        raise GradientError(
+            f"{_name(fn)} returned an array of shape {shape}; only a 0-d value has a gradient",
+            hint="reduce it with xp.sum or xp.mean, or use vjp for the derivative of an array",
+        )
+    return _lower(result, level)
+
+
+def _lower(x: Any, level: int) -> Any:
+    """``x`` without the variables of this differentiation; those of outer ones stay."""
+    leaves, rebuild = flatten(x)
+    return rebuild([v.data if type(v) is Variable and v.node.level == level else v for v in leaves])
+
+
+def _gradient(node: Leaf, value: Array) -> Array:
+    if node.gradient is not None:
+        return node.gradient
+    xp = array_namespace(value)
+    return xp.zeros(value.shape, dtype=value.dtype, device=array_api_compat.device(value))

@@ -1,0 +1,136 @@
+"""Reading parts of an array: the gradient is added back where it was read from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+
+from learnkit.autodiff.primitive import Primitive, primitive
+from learnkit.autodiff.tape import Node
+from learnkit.backends.base import Array, array_namespace, kernels_of
+from learnkit.errors import GradientError
+
+__all__ = ["INDEXING", "getitem", "index_add", "read"]
+
+Parents = tuple[Node | None, ...]
+
+
+@primitive()
+def getitem(xp: Any, x: Array, /, *, key: Any) -> tuple[Array, Any]:
+    """``x[key]`` for integers, slices, ``...`` and ``None``."""
+    return x[key], (x.shape, key)
+
+
+@getitem.rule
+def _getitem_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
+    shape, key = saved
+    return (scatter_slice(g, shape=shape, key=key),)
+
+
+@primitive()
+def scatter_slice(xp: Any, g: Array, /, *, shape: tuple[int, ...], key: Any) -> tuple[Array, Any]:
+    """Zeros of ``shape`` with ``g`` written at ``key``: the transpose of ``x[key]``."""
+    full = xp.zeros(shape, dtype=g.dtype, device=array_api_compat.device(g))
+    full[key] = g
+    return full, key
+
+
+@scatter_slice.rule
+def _scatter_slice_rule(xp: Any, g: Array, key: Any, parents: Parents) -> tuple[Array]:
+    return (getitem(g, key=key),)
+
+
+@primitive()
+def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> tuple[Array, Any]:
+    """The entries ``indices`` (1-D) along ``axis``."""
+    along = (0 if axis is None else axis) % max(1, len(x.shape))
+    return xp.take(x, indices, axis=along), (x.shape, indices, along)
+
+
+@take.rule
+def _take_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+    shape, indices, axis = saved
+    return index_add(_zeros(xp, g, shape), indices, g, axis=axis), None
+
+
+@primitive()
+def index_add(xp: Any, x: Array, indices: Array, values: Array, /, *, axis: int = 0) -> tuple[Array, Any]:
+    """A copy of ``x`` with ``values`` added at ``indices`` along ``axis``; repeated indices accumulate."""
+    xf, vf = (_axis_first(xp, a, axis) for a in (x, values))
+    n = xf.shape[0]
+    flat = kernels_of(xf).index_add(xp.reshape(xf, (n, -1)), indices, xp.reshape(vf, (vf.shape[0], -1)))
+    return _axis_back(xp, xp.reshape(flat, xf.shape), axis), (indices, axis)
+
+
+@index_add.rule
+def _index_add_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+    indices, axis = saved
+    return g, None, (None if parents[2] is None else take(g, indices, axis=axis))
+
+
+@primitive()
+def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> tuple[Array, Any]:
+    """For each position of ``indices``, the entry of ``x`` at that index along ``axis``."""
+    return xp.take_along_axis(x, indices, axis=axis), (x.shape, indices, axis % len(x.shape))
+
+
+@take_along_axis.rule
+def _take_along_axis_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+    shape, indices, axis = saved
+    n = shape[axis]
+    # As one flat index_add: rows are the lines along the axis, laid one after another.
+    gf = xp.reshape(_axis_last(xp, g, axis), (-1, indices.shape[axis]))
+    inf = xp.reshape(_axis_last(xp, indices, axis), (-1, indices.shape[axis]))
+    lines = gf.shape[0]
+    offsets = xp.expand_dims(xp.arange(lines, dtype=inf.dtype, device=array_api_compat.device(inf)), axis=1)
+    position = xp.reshape(xp.add(inf, xp.multiply(offsets, n)), (-1,))
+    flat = index_add(_zeros(xp, g, (lines * n,)), position, xp.reshape(gf, (-1,)))
+    moved = tuple(s for i, s in enumerate(shape) if i != axis) + (n,)
+    return _last_back(xp, xp.reshape(flat, moved), axis), None
+
+
+def _zeros(xp: Any, like: Array, shape: tuple[int, ...]) -> Array:
+    return xp.zeros(shape, dtype=like.dtype, device=array_api_compat.device(like))
+
+
+def _axis_first(xp: Any, x: Array, axis: int) -> Array:
+    if axis % len(x.shape) == 0:
+        return x
+    rest = [i for i in range(len(x.shape)) if i != axis % len(x.shape)]
+    return xp.permute_dims(x, (axis % len(x.shape), *rest))
+
+
+def _axis_back(xp: Any, x: Array, axis: int) -> Array:
+    a = axis % len(x.shape)
+    if a == 0:
+        return x
+    return xp.permute_dims(x, (*range(1, a + 1), 0, *range(a + 1, len(x.shape))))
+
+
+def _axis_last(xp: Any, x: Array, axis: int) -> Array:
+    return xp.permute_dims(x, (*(i for i in range(len(x.shape)) if i != axis), axis))
+
+
+def _last_back(xp: Any, x: Array, axis: int) -> Array:
+    last = len(x.shape) - 1
+    return xp.permute_dims(x, (*range(axis), last, *range(axis, last)))
+
+
+INDEXING: dict[str, Primitive] = {"take": take, "take_along_axis": take_along_axis}
+
+
+def read(x: Array, key: Any) -> Array:
+    """``x[key]`` on the tape: basic indexing, or one 1-D integer array along the first axis."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if all(p is None or p is Ellipsis or type(p) in (int, slice) for p in parts):
+        return getitem(x, key=key)
+    if len(parts) == 1 and hasattr(key, "dtype") and len(key.shape) == 1:
+        xp = array_namespace(key)
+        if xp.isdtype(key.dtype, "integral"):
+            return take(x, key, axis=0)
+    kinds = ", ".join(type(p).__name__ for p in parts)
+    raise GradientError(
+        f"a variable was indexed with ({kinds}); integers, slices, '...', None and one 1-D integer array work",
+        hint="use xp.take or xp.take_along_axis for other index arrays, xp.where instead of a boolean mask",
+    )

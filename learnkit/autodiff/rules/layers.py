@@ -1,0 +1,147 @@
+"""Coarse primitives: whole layers and losses as one node each, with the delta rule by hand.
+
+They record one node where the plain formula records ten, and go to the backend's kernels. The rules
+hold for gradients of gradients too: over variables the kernels are standard code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from learnkit.autodiff.primitive import primitive
+from learnkit.autodiff.tape import Leaf, Node
+from learnkit.backends.base import Array, kernels_of
+
+__all__ = [
+    "bce_with_logits",
+    "linear",
+    "log_softmax",
+    "relu",
+    "sigmoid",
+    "softmax",
+    "softmax_cross_entropy",
+]
+
+Parents = tuple[Node | None, ...]
+
+
+def _kernels(*arrays: Array) -> Any:
+    """The kernels for arrays of which some may be variables of an outer differentiation."""
+    for a in arrays:
+        if getattr(type(a), "wraps_arrays", False):
+            return kernels_of(a)
+    return kernels_of(arrays[0])
+
+
+def _claim(parent: Node) -> Array | None:
+    """The buffer of a leaf that has one and is still unwritten."""
+    return parent.claim() if type(parent) is Leaf else None
+
+
+@primitive()
+def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None, /) -> tuple[Array, Any]:
+    """``x W + b`` for x of shape (n, i), W of shape (i, o) and b of shape (o,)."""
+    return _kernels(x, weight).linear(x, weight, bias), (x, weight)
+
+
+@linear.rule
+def _linear_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+    x, weight = saved
+    k = _kernels(g, x, weight)
+    gradients: list[Array | None] = [None] * len(parents)
+    if parents[0] is not None:
+        gradients[0] = k.matmul_into(None, g, weight.T)
+    if parents[1] is not None:
+        buffer = _claim(parents[1])
+        product = k.matmul_into(buffer, x.T, g)
+        gradients[1] = product if buffer is None else None
+    if len(parents) > 2 and parents[2] is not None:
+        buffer = _claim(parents[2])
+        sums = k.column_sums_into(buffer, g)
+        gradients[2] = sums if buffer is None else None
+    return tuple(gradients)
+
+
+@primitive()
+def relu(xp: Any, x: Array, /) -> tuple[Array, Any]:
+    """``max(x, 0)``; the subgradient at 0 is 0."""
+    y = kernels_of(x).relu(x)
+    return y, y
+
+
+@relu.rule
+def _relu_rule(xp: Any, g: Array, y: Array, parents: Parents) -> tuple[Array]:
+    return (_kernels(g, y).relu_backward(g, y),)
+
+
+@primitive()
+def sigmoid(xp: Any, x: Array, /) -> tuple[Array, Any]:
+    """``1 / (1 + exp(-x))``, in the form that neither overflows nor loses small values."""
+    e = xp.exp(xp.negative(xp.abs(x)))
+    y = xp.divide(xp.where(xp.greater_equal(x, 0), xp.ones_like(e), e), xp.add(e, 1.0))
+    return y, y
+
+
+@sigmoid.rule
+def _sigmoid_rule(xp: Any, g: Array, y: Array, parents: Parents) -> tuple[Array]:
+    return (xp.multiply(g, xp.multiply(y, xp.subtract(1.0, y))),)
+
+
+@primitive()
+def softmax(xp: Any, x: Array, /, *, axis: int = -1) -> tuple[Array, Any]:
+    """``exp(x) / sum(exp(x))`` along ``axis``, shifted by the maximum."""
+    e = xp.exp(xp.subtract(x, xp.max(x, axis=axis, keepdims=True)))
+    y = xp.divide(e, xp.sum(e, axis=axis, keepdims=True))
+    return y, (y, axis)
+
+
+@softmax.rule
+def _softmax_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
+    y, axis = saved
+    inner = xp.sum(xp.multiply(g, y), axis=axis, keepdims=True)
+    return (xp.multiply(y, xp.subtract(g, inner)),)
+
+
+@primitive()
+def log_softmax(xp: Any, x: Array, /, *, axis: int = -1) -> tuple[Array, Any]:
+    """The logarithm of softmax along ``axis``, without forming the softmax."""
+    shifted = xp.subtract(x, xp.max(x, axis=axis, keepdims=True))
+    y = xp.subtract(shifted, xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True)))
+    return y, (y, axis)
+
+
+@log_softmax.rule
+def _log_softmax_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
+    y, axis = saved
+    total = xp.sum(g, axis=axis, keepdims=True)
+    return (xp.subtract(g, xp.multiply(xp.exp(y), total)),)
+
+
+@primitive()
+def softmax_cross_entropy(xp: Any, logits: Array, labels: Array, /) -> tuple[Array, Any]:
+    """``-log softmax(logits)[label]`` of each row: logits (n, k), integer labels (n,) -> (n,)."""
+    losses, p = kernels_of(logits).softmax_cross_entropy(logits, labels)
+    return losses, (p, labels)
+
+
+@softmax_cross_entropy.rule
+def _softmax_cross_entropy_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+    p, labels = saved
+    return _kernels(p, g).softmax_cross_entropy_backward(g, p, labels), None
+
+
+@primitive()
+def bce_with_logits(xp: Any, z: Array, t: Array, /) -> tuple[Array, Any]:
+    """``-t log s(z) - (1 - t) log(1 - s(z))`` with s the sigmoid, as max(z, 0) - z t + log(1 + exp(-|z|))."""
+    e = xp.exp(xp.negative(xp.abs(z)))
+    loss = xp.add(xp.subtract(xp.maximum(z, xp.zeros_like(z)), xp.multiply(z, t)), xp.log1p(e))
+    return loss, (z, t)
+
+
+@bce_with_logits.rule
+def _bce_with_logits_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+    z, t = saved
+    return (
+        None if parents[0] is None else xp.multiply(g, xp.subtract(sigmoid(z), t)),
+        None if parents[1] is None else xp.negative(xp.multiply(g, z)),
+    )

@@ -1,0 +1,146 @@
+"""Kernels: the operations that the standard lacks, or that are worth one call instead of ten.
+
+:class:`Kernels` holds the generic versions, in standard code only, so they run on any array library
+and on variables. A backend overrides the ones that its library can do better; the two are tested
+against each other. Kernels see plain arrays: gradients are the business of ``learnkit.autodiff``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import array_api_compat
+
+from learnkit.backends import random, scatter, special
+from learnkit.backends.base import Array
+
+__all__ = ["Kernels"]
+
+
+class Kernels:
+    """Generic kernels over the namespace ``xp``.
+
+    Methods ending in ``_into`` write into a given array where the library can and return it; a caller
+    uses the returned array and forgets the one it passed. No other method changes its inputs.
+
+    Attributes:
+        xp: the namespace of the standard.
+        in_place: whether arrays can be written to, as in ``x[...] = y``.
+    """
+
+    def __init__(self, xp: Any, in_place: bool = True) -> None:
+        self.xp = xp
+        self.in_place = in_place
+        self._cache: dict[Any, Array] = {}
+
+    # What the standard lacks
+
+    def random_uniform(
+        self,
+        shape: tuple[int, ...],
+        *,
+        seed: int,
+        stream: int,
+        step: int,
+        device: Any,
+        dtype: str = "float32",
+    ) -> Array:
+        """Uniform numbers in [0, 1): a pure function of ``(seed, stream, step)``, see ``backends.random``."""
+        values = random.philox_uniform(shape, seed=seed, stream=stream, step=step, dtype=dtype)
+        return self.xp.asarray(values, device=device)
+
+    def erf(self, x: Array) -> Array:
+        """The error function, elementwise, for real floating-point ``x``."""
+        return special.erf(self.xp, x)
+
+    def index_add(self, x: Array, indices: Array, values: Array) -> Array:
+        """A copy of ``x`` with ``values[i]`` added to row ``indices[i]``; repeated indices accumulate."""
+        return scatter.index_add(self.xp, x, indices, values)
+
+    # Products
+
+    def matmul_into(self, out: Array | None, a: Array, b: Array) -> Array:
+        """``a @ b`` for matrices, in ``out`` if given."""
+        product = self.xp.matmul(a, b)
+        if out is None or not self.in_place:
+            return product
+        out[...] = product
+        return out
+
+    def column_sums_into(self, out: Array | None, g: Array) -> Array:
+        """Sums of the columns of a matrix ``g``, as a product with ones: faster and, because BLAS sums
+        in blocks, more exact than ``sum(axis=0)``."""
+        ones = self.ones(g.shape[0], g)
+        sums = self.xp.matmul(ones, g)
+        if out is None or not self.in_place:
+            return sums
+        out[...] = sums
+        return out
+
+    def ones(self, n: int, like: Array) -> Array:
+        """A vector of ``n`` ones of the dtype and device of ``like``; kept, so never written to."""
+        device = array_api_compat.device(like)
+        key = ("ones", n, like.dtype, device)
+        found = self._cache.get(key)
+        if found is None:
+            found = self.xp.ones(n, dtype=like.dtype, device=device)
+            self._remember(key, found)
+        return found
+
+    def class_range(self, n: int, labels: Array) -> Array:
+        """``0 .. n - 1`` in the dtype and on the device of ``labels``; kept, so never written to."""
+        device = array_api_compat.device(labels)
+        key = ("range", n, labels.dtype, device)
+        found = self._cache.get(key)
+        if found is None:
+            found = self.xp.arange(n, dtype=labels.dtype, device=device)
+            self._remember(key, found)
+        return found
+
+    def _remember(self, key: Any, value: Array) -> None:
+        if len(self._cache) > 64:  # batch sizes are few; a program that varies them does not grow us
+            self._cache.clear()
+        self._cache[key] = value
+
+    # The delta rule of the hot layers
+
+    def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
+        """``x W + b`` for a matrix ``x``."""
+        y = self.xp.matmul(x, weight)
+        return y if bias is None else self.xp.add(y, bias)
+
+    def relu(self, x: Array) -> Array:
+        """``max(x, 0)``; NaN stays NaN."""
+        return self.xp.maximum(x, self.xp.zeros_like(x))
+
+    def relu_backward(self, g: Array, y: Array) -> Array:
+        """Gradient of relu from its output: ``g`` where ``y > 0``, else 0."""
+        xp = self.xp
+        return xp.multiply(g, xp.astype(xp.greater(y, 0), g.dtype))
+
+    def softmax(self, z: Array) -> Array:
+        """Softmax along the last axis, shifted by the maximum."""
+        xp = self.xp
+        e = xp.exp(xp.subtract(z, xp.max(z, axis=-1, keepdims=True)))
+        return xp.divide(e, xp.sum(e, axis=-1, keepdims=True))
+
+    def softmax_cross_entropy(self, z: Array, labels: Array) -> tuple[Array, Array]:
+        """``(losses, p)``: ``-log p[label]`` of each row, and the softmax ``p`` that the gradient needs.
+
+        Args:
+            z: logits, shape (n, k).  labels: integers in [0, k), shape (n,).
+        """
+        xp = self.xp
+        shifted = xp.subtract(z, xp.max(z, axis=1, keepdims=True))
+        e = xp.exp(shifted)
+        total = xp.sum(e, axis=1, keepdims=True)
+        picked = xp.take_along_axis(shifted, xp.expand_dims(labels, axis=1), axis=1)
+        losses = xp.subtract(xp.log(total), picked)
+        return xp.squeeze(losses, axis=1), xp.divide(e, total)
+
+    def softmax_cross_entropy_backward(self, g: Array, p: Array, labels: Array) -> Array:
+        """``(p - onehot(labels)) * g`` row by row."""
+        xp = self.xp
+        classes = self.class_range(p.shape[1], labels)
+        onehot = xp.astype(xp.equal(xp.expand_dims(labels, axis=1), classes), p.dtype)
+        return xp.multiply(xp.subtract(p, onehot), xp.expand_dims(g, axis=1))

@@ -1,0 +1,80 @@
+"""Trees: arrays in nested lists, tuples and dicts, and models, as one flat list of leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol, runtime_checkable
+
+from learnkit.backends.base import Array
+
+__all__ = ["Leaves", "Substitutable", "flatten"]
+
+
+@runtime_checkable
+class Substitutable(Protocol):
+    """What a model offers so that it can be differentiated: named leaves that can stand in for a while."""
+
+    def leaves(self) -> dict[str, Array]:
+        """The differentiable arrays by dotted path."""
+
+    def substituted(self, values: dict[str, Array]) -> AbstractContextManager[None]:
+        """A block in which the leaves read as ``values``."""
+
+
+class Leaves:
+    """The leaves of a tree, with their paths and the way back.
+
+    Attributes:
+        paths: for instance ``"[0].weight"``, for error messages.
+        values: the arrays.
+    """
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+        self.paths: list[str] = []
+        self.values: list[Array] = []
+        for path, value in _walk(tree, ""):
+            self.paths.append(path)
+            self.values.append(value)
+
+    def rebuild(self, values: list[Any]) -> Any:
+        """The same tree with other leaves; a model becomes a dict of its leaf paths."""
+        return _rebuild(self.tree, iter(values))
+
+    def bound(self, values: list[Any]) -> tuple[Any, AbstractContextManager[None]]:
+        """The tree to call a function with, and the block to call it in."""
+        if isinstance(self.tree, Substitutable):
+            return self.tree, self.tree.substituted(dict(zip(self.paths, values, strict=True)))
+        return self.rebuild(values), nullcontext()
+
+
+def _walk(tree: Any, path: str) -> Iterator[tuple[str, Array]]:
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from _walk(value, f"{path}[{key!r}]")
+    elif isinstance(tree, (list, tuple)):
+        for i, value in enumerate(tree):
+            yield from _walk(value, f"{path}[{i}]")
+    elif isinstance(tree, Substitutable):
+        yield from tree.leaves().items()
+    else:
+        yield path, tree
+
+
+def _rebuild(tree: Any, values: Iterator[Any]) -> Any:
+    if isinstance(tree, dict):
+        return {key: _rebuild(value, values) for key, value in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(_rebuild(value, values) for value in tree))
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_rebuild(value, values) for value in tree)
+    if isinstance(tree, Substitutable):
+        return {path: next(values) for path in tree.leaves()}
+    return next(values)
+
+
+def flatten(tree: Any) -> tuple[list[Array], Callable[[list[Any]], Any]]:
+    """The leaves of ``tree``, and the function that builds a tree like it from other leaves."""
+    leaves = Leaves(tree)
+    return leaves.values, leaves.rebuild

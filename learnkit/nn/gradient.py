@@ -1,0 +1,55 @@
+"""The gradient of a model as one vector, filled in place step after step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from learnkit.autodiff.tape import Leaf, backpropagate, new_level
+from learnkit.autodiff.variable import Variable
+from learnkit.backends.base import Array, array_namespace
+from learnkit.errors import GradientError
+from learnkit.nn.module import Module, substituting
+from learnkit.nn.vector import ParameterVector
+
+__all__ = ["GradientVector"]
+
+
+class GradientVector:
+    """The gradient with respect to all parameters of ``model``, in a vector laid out like theta.
+
+    The vector is allocated once. Rules that can, write their result straight into it.
+
+    Attributes:
+        vector: the gradient of the last call.
+    """
+
+    def __init__(self, model: Module, parameters: ParameterVector) -> None:
+        self.vector = parameters.zeros()
+        leaves = model.parameters()
+        views = parameters.layout.views(self.vector)
+        self._leaves = [(leaf, views[path]) for path, leaf in leaves.items()]
+
+    def value_and_grad(self, fn: Callable[[], Array]) -> Array:
+        """The value of ``fn()``, a 0-d loss of the model's parameters, with its gradient in ``vector``.
+
+        Raises:
+            GradientError: the value is not a 0-d array.
+        """
+        level = new_level()
+        nodes = [Leaf(level, view) for _, view in self._leaves]
+        variables = {
+            leaf: Variable(leaf.array, node) for (leaf, _), node in zip(self._leaves, nodes, strict=True)
+        }
+        with substituting(variables):
+            loss = fn()
+        if loss.shape != ():
+            raise GradientError(f"the loss has shape {tuple(loss.shape)}, expected a 0-d array")
+        if type(loss) is Variable and loss.node.level == level:
+            xp: Any = array_namespace(loss.data)
+            backpropagate([(loss.node, xp.ones_like(loss.data))], xp)
+            loss = loss.data
+        for node in nodes:
+            if node.fresh:  # a parameter that the loss does not depend on
+                node.buffer[...] = 0.0  # type: ignore[index]
+        return loss

@@ -1,0 +1,30 @@
+"""One door for components: built-in and third-party ones enter by the same hooks.
+
+==================  ===========================================================================
+``hookspecs``       everything a plugin can do, on one page
+``registry``        components by name: get, names, create, describe, name_of
+``manager``         finds and loads plugins; a broken one is a record, never a crash
+``builtin``         registers the components of learnkit itself
+==================  ===========================================================================
+"""
+
+from __future__ import annotations
+
+from learnkit.plugins.hookspecs import HOOKS, KINDS, Register, hookimpl
+from learnkit.plugins.records import PluginRecord
+from learnkit.plugins.registry import create, describe, disable_third_party, get, name_of, names, records
+
+__all__ = [
+    "HOOKS",
+    "KINDS",
+    "PluginRecord",
+    "Register",
+    "create",
+    "describe",
+    "disable_third_party",
+    "get",
+    "hookimpl",
+    "name_of",
+    "names",
+    "records",
+]

@@ -1,0 +1,314 @@
+"""Components by name: ``registry.create("optimizer", "adam:lr=0.01")``.
+
+A component is named the same way everywhere, as ``"huber"``, as ``"huber:delta=2"``, as
+``{"name": "huber", "delta": 2}`` in a run file, or by the object itself. The functions of this
+module look in the built-in components first, and only for a name that is not among them, or for a
+list of all names, in the installed plugins.
+
+>>> from learnkit.plugins import registry
+>>> adam = registry.create("optimizer", "adam:lr=0.01")
+>>> adam.lr
+0.01
+>>> registry.create("optimizer", registry.describe(adam)) == adam
+True
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import numbers
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from learnkit.errors import ArgumentError, UnknownNameError, did_you_mean
+from learnkit.plugins.construct import construct, signature_of
+from learnkit.plugins.hooks import Factory
+from learnkit.plugins.hookspecs import HOOKS, KINDS
+from learnkit.plugins.manager import DEFAULT_PLUGINS, PluginManager
+from learnkit.plugins.records import PluginRecord
+from learnkit.plugins.spec import parse_spec
+
+__all__ = [
+    "Registry",
+    "create",
+    "describe",
+    "disable_third_party",
+    "get",
+    "isolated",
+    "name_of",
+    "names",
+    "records",
+]
+
+
+class Registry:
+    """The components of one :class:`~learnkit.plugins.manager.PluginManager`, by kind and name.
+
+    The functions of this module are the methods of the process's own registry.
+    """
+
+    def __init__(self, plugins: PluginManager | None = None) -> None:
+        self.plugins = PluginManager() if plugins is None else plugins
+
+    def get(self, kind: str, name: str) -> Factory:
+        _check_kind(kind)
+        factory = self.plugins.builtin(kind).get(name)
+        if factory is None:
+            factory = self.plugins.third_party(kind).get(name)
+        if factory is None:
+            known = self.names(kind)
+            raise UnknownNameError(
+                f"unknown {kind} {name!r}{did_you_mean(name, known)}",
+                hint="\n  ".join([f"known: {', '.join(known) or 'none'}", *self._not_loaded()]),
+            )
+        return factory
+
+    def names(self, kind: str, *, third_party: bool = True) -> list[str]:
+        _check_kind(kind)
+        return sorted({*self.plugins.builtin(kind), *(self.plugins.third_party(kind) if third_party else ())})
+
+    def create(self, kind: str, spec: Any, **defaults: Any) -> Any:
+        _check_kind(kind)
+        if isinstance(spec, str):
+            name, options = parse_spec(spec)
+        elif isinstance(spec, Mapping):
+            name, options = _from_mapping(kind, spec)
+        elif inspect.isclass(spec):
+            return construct(kind, spec.__name__, spec, defaults)
+        elif spec is None or isinstance(spec, bool | int | float | complex | bytes | list | tuple | set):
+            raise ArgumentError(
+                f"{kind} {spec!r} is neither a name nor a component",
+                hint=f"known: {', '.join(self.names(kind))}",
+            )
+        else:
+            return spec
+        factory = self.get(kind, name)
+        revived = {option: self._revived(value) for option, value in options.items()}
+        return construct(kind, name, factory, {**defaults, **revived})
+
+    def describe(self, obj: Any, kind: str | None = None) -> dict[str, Any]:
+        found_kind, name = self._find(obj, kind)
+        described: dict[str, Any] = {"kind": found_kind, "name": name}
+        for option, value in _options(obj).items():
+            if option in ("kind", "name"):
+                raise ArgumentError(
+                    f"{found_kind} {name!r} has an option {option!r}, which a description cannot hold"
+                )
+            described[option] = self._described(value, f"{name}.{option}")
+        return described
+
+    def name_of(self, obj: Any, kind: str | None = None) -> str:
+        return self._find(obj, kind)[1]
+
+    def records(self) -> tuple[PluginRecord, ...]:
+        return self.plugins.records()
+
+    def _find(self, obj: Any, kind: str | None) -> tuple[str, str]:
+        """The kind and name under which an object, its class or a factory is registered."""
+        if kind is not None:
+            _check_kind(kind)
+        kinds = KINDS if kind is None else (kind,)
+        for components in (self.plugins.builtin, self.plugins.third_party):
+            for candidate in kinds:
+                for name, factory in components(candidate).items():
+                    if factory is obj or factory is type(obj):
+                        return candidate, name
+        cls = obj if inspect.isclass(obj) or inspect.isroutine(obj) else type(obj)
+        raise UnknownNameError(
+            f"{cls.__module__}.{cls.__qualname__} is not registered as {kind or 'a component'}",
+            hint="a plugin registers it with one of the functions in learnkit.plugins.hookspecs",
+        )
+
+    def _described(self, value: Any, where: str) -> Any:
+        if value is None or isinstance(value, bool | str):
+            return value
+        if isinstance(value, numbers.Integral):  # those of array libraries are not JSON
+            return int(value)
+        if isinstance(value, numbers.Real):
+            return float(value)
+        if isinstance(value, list | tuple):
+            return [self._described(item, f"{where}[{i}]") for i, item in enumerate(value)]
+        if isinstance(value, Mapping):
+            return {str(key): self._described(item, f"{where}[{key!r}]") for key, item in value.items()}
+        try:
+            if inspect.isclass(value) or inspect.isroutine(value):
+                kind, name = self._find(value, None)
+                return {"kind": kind, "factory": name}
+            return self.describe(value)
+        except ArgumentError as exc:
+            raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from None
+
+    def _revived(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return type(value)(self._revived(item) for item in value)
+        if isinstance(value, Mapping):
+            if "kind" in value and "name" in value:
+                return self.create(value["kind"], value)
+            if set(value) == {"kind", "factory"}:
+                return self.get(value["kind"], value["factory"])
+            return {key: self._revived(item) for key, item in value.items()}
+        return value
+
+    def _not_loaded(self) -> list[str]:
+        """One line on the plugins that failed and one on those that were not asked for."""
+        lines = []
+        records = self.plugins.records()
+        failed = [str(record) for record in records if record.status not in ("ok", "blocked")]
+        if failed:
+            lines.append(f"{_plugins(failed)} failed to load: {', '.join(failed)}")
+        blocked = [str(record) for record in records if record.status == "blocked"]
+        if blocked:
+            lines.append(f"{_plugins(blocked)} not loaded: {', '.join(blocked)}")
+        return lines
+
+
+def _plugins(of: list[str]) -> str:
+    return "1 plugin" if len(of) == 1 else f"{len(of)} plugins"
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in HOOKS:
+        raise ArgumentError(
+            f"unknown kind of component {kind!r}{did_you_mean(kind, KINDS)}",
+            hint=f"known: {', '.join(KINDS)}",
+        )
+
+
+def _from_mapping(kind: str, spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    options = dict(spec)
+    name, own_kind = options.pop("name", None), options.pop("kind", kind)
+    if not isinstance(name, str):
+        raise ArgumentError(
+            f"{kind} {dict(spec)!r} has no name", hint="give it as {'name': ..., option: value}"
+        )
+    if own_kind != kind:
+        raise ArgumentError(f"{name!r} is described as {own_kind}, and {kind} is expected here")
+    return name, options
+
+
+def _options(obj: Any) -> dict[str, Any]:
+    if callable(getattr(type(obj), "config", None)):
+        return dict(obj.config())
+    if dataclasses.is_dataclass(obj):
+        return {field.name: getattr(obj, field.name) for field in dataclasses.fields(obj) if field.init}
+    if signature_of(type(obj)).parameters:
+        raise ArgumentError(
+            f"the options of {type(obj).__qualname__} cannot be read",
+            hint="make it a dataclass, or give it a method config() that returns them as a dict",
+        )
+    return {}
+
+
+_current = Registry()
+
+
+def get(kind: str, name: str) -> Factory:
+    """The factory that is registered under a name.
+
+    Args:
+        kind: the kind of component, one of :data:`~learnkit.plugins.hookspecs.KINDS`.
+        name: the registered name; names compare exactly.
+
+    Returns:
+        A class, or a function that returns the component.
+
+    Raises:
+        UnknownNameError: no component of this kind has the name. The text offers the nearest one,
+            lists the known ones, and names the plugins that failed to load.
+    """
+    return _current.get(kind, name)
+
+
+def names(kind: str, *, third_party: bool = True) -> list[str]:
+    """All names of a kind, sorted.
+
+    Args:
+        kind: the kind of component.
+        third_party: also those of installed plugins, which this loads; if false, only built-ins.
+    """
+    return _current.names(kind, third_party=third_party)
+
+
+def create(kind: str, spec: Any, **defaults: Any) -> Any:
+    """Make a component from its name and options, or take it as it is.
+
+    Args:
+        kind: the kind of component.
+        spec: ``"huber"``; ``"huber:delta=2,reduction=mean"``, where values are Python literals,
+            ``true``, ``false``, ``none`` or else strings; ``{"name": "huber", "delta": 2}``, where a
+            value with ``"kind"`` and ``"name"`` is a component in turn; a class; or an object,
+            which is returned as it is.
+        **defaults: options for what ``spec`` leaves out. The component must have them all.
+
+    Raises:
+        UnknownNameError: no component of this kind has the name.
+        ArgumentError: an option is unknown or missing, or its value is refused by the component,
+            whose name then stands in front of the text.
+    """
+    return _current.create(kind, spec, **defaults)
+
+
+def describe(obj: Any, kind: str | None = None) -> dict[str, Any]:
+    """A component in terms of JSON: ``{"kind": ..., "name": ..., option: value, ...}``.
+
+    ``create(kind, describe(obj))`` gives an equal object. The options are those of ``obj.config()``
+    if it has that method, else the fields of its dataclass. Nested components become such
+    dictionaries, tuples become lists, and a registered class or function that stands as a value
+    becomes ``{"kind": ..., "factory": name}``.
+
+    Args:
+        obj: an object of a registered class.
+        kind: its kind, for a class that is registered as more than one.
+
+    Raises:
+        UnknownNameError: the class of ``obj``, or of a component in it, is not registered.
+        ArgumentError: the options cannot be read.
+    """
+    return _current.describe(obj, kind)
+
+
+def name_of(obj: Any, kind: str | None = None) -> str:
+    """The name under which an object's class, or a class or function itself, is registered.
+
+    Args:
+        obj: a component, a class, or a registered function.
+        kind: look among this kind only.
+
+    Raises:
+        UnknownNameError: it is not registered.
+    """
+    return _current.name_of(obj, kind)
+
+
+def records() -> tuple[PluginRecord, ...]:
+    """What became of each installed plugin, sorted by name; loads them."""
+    return _current.records()
+
+
+def disable_third_party(reason: str = "plugins are switched off") -> None:
+    """Use the built-in components only from now on, whatever is installed.
+
+    Args:
+        reason: what the records of the plugins say, such as ``"--no-plugins"``.
+    """
+    _current.plugins.disable_third_party(reason)
+
+
+@contextlib.contextmanager
+def isolated(
+    default_plugins: tuple[str, ...] = DEFAULT_PLUGINS, version: str | None = None
+) -> Iterator[Registry]:
+    """Replace the process's registry by a fresh one for the length of a block, for tests.
+
+    Args:
+        default_plugins: names of the modules whose components are built in.
+        version: the version of learnkit that plugins are told.
+    """
+    global _current
+    previous, _current = _current, Registry(PluginManager(default_plugins, version))
+    try:
+        yield _current
+    finally:
+        _current = previous

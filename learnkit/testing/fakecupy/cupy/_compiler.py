@@ -1,0 +1,173 @@
+"""CUDA C++ compiled for the CPU, so that a kernel's arithmetic runs exactly as written.
+
+A launch runs the blocks one after the other. Within a block, threads that meet at ``__syncthreads()`` are
+coroutines: each runs until the barrier, then gives way to the next. So shared memory works, and a missing
+barrier is not noticed.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import functools
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+__all__ = ["CompileError", "compiler", "library", "parameters"]
+
+#: What the CUDA compiler knows and a C++ compiler does not.
+_PRELUDE = r"""
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline
+#define __restrict__ __restrict
+#define __shared__ static
+using std::max; using std::min; using std::abs; using std::isnan; using std::isinf; using std::isfinite;
+using std::exp; using std::expm1; using std::log; using std::log1p; using std::sqrt; using std::pow;
+using std::sin; using std::cos; using std::tan; using std::tanh; using std::sinh; using std::cosh;
+using std::erf; using std::floor; using std::ceil; using std::fabs; using std::copysign; using std::signbit;
+static inline float rsqrt(float x) { return 1.0f / std::sqrt(x); }
+static inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
+struct fake_index { unsigned x, y, z; };
+static fake_index threadIdx, blockIdx, blockDim, gridDim;
+static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
+{
+    return (unsigned long long)(((unsigned __int128)a * b) >> 64);
+}
+template <class T> struct fake_parameter {
+    enum { pointer = std::is_pointer<T>::value, size = sizeof(std::remove_pointer_t<T>) };
+};
+"""
+
+#: Threads without a barrier run to their end; with one, each is a coroutine on a stack of its own.
+_SERIAL = r"""
+template <class F> static void fake_block(F body)
+{
+    for (threadIdx.z = 0; threadIdx.z < blockDim.z; ++threadIdx.z)
+    for (threadIdx.y = 0; threadIdx.y < blockDim.y; ++threadIdx.y)
+    for (threadIdx.x = 0; threadIdx.x < blockDim.x; ++threadIdx.x) body();
+}
+"""
+_COROUTINES = r"""
+#include <functional>
+#include <ucontext.h>
+#include <vector>
+static ucontext_t fake_scheduler, *fake_current;
+static std::function<void()> fake_body;
+static bool fake_done;
+static void fake_run() { fake_body(); fake_done = true; swapcontext(fake_current, &fake_scheduler); }
+static void __syncthreads() { swapcontext(fake_current, &fake_scheduler); }
+template <class F> static void fake_block(F body)
+{
+    fake_body = body;
+    const unsigned count = blockDim.x * blockDim.y * blockDim.z;
+    const size_t room = 64 * 1024;
+    static std::vector<char> stacks;
+    if (stacks.size() < room * count) stacks.resize(room * count);
+    std::vector<ucontext_t> threads(count);
+    std::vector<bool> done(count, false);
+    for (unsigned i = 0; i < count; ++i) {
+        getcontext(&threads[i]);
+        threads[i].uc_stack.ss_sp = &stacks[room * i];
+        threads[i].uc_stack.ss_size = room;
+        threads[i].uc_link = nullptr;
+        makecontext(&threads[i], fake_run, 0);
+    }
+    for (unsigned left = count; left > 0;)
+        for (unsigned i = 0; i < count; ++i) {
+            if (done[i]) continue;
+            threadIdx.x = i % blockDim.x;
+            threadIdx.y = i / blockDim.x % blockDim.y;
+            threadIdx.z = i / (blockDim.x * blockDim.y);
+            fake_current = &threads[i];
+            fake_done = false;
+            swapcontext(&fake_scheduler, fake_current);
+            if (fake_done) { done[i] = true; --left; }
+        }
+}
+"""
+
+
+class CompileError(RuntimeError):
+    """The source does not compile; the message is the compiler's."""
+
+
+@functools.cache
+def compiler() -> str | None:
+    """The path of a C++ compiler, if there is one."""
+    for name in ("c++", "g++", "clang++"):
+        found = shutil.which(name)
+        if found is not None:
+            return found
+    return None
+
+
+@functools.cache
+def _workshop() -> Path:
+    """A directory for what this process compiles, removed when it ends."""
+    directory = tempfile.mkdtemp(prefix="learnkit-fakecupy-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
+
+
+def parameters(code: str, name: str) -> list[str]:
+    """The C types of the parameters of the kernel ``name``.
+
+    Raises:
+        CompileError: the source has no such kernel.
+    """
+    without_comments = re.sub(r"/\*.*?\*/|//[^\n]*", " ", code, flags=re.DOTALL)
+    found = re.search(rf"__global__\s+void\s+{re.escape(name)}\s*\(([^)]*)\)", without_comments)
+    if found is None:
+        raise CompileError(f"the source has no kernel named {name!r}")
+    listed = [" ".join(p.split()) for p in found.group(1).split(",") if p.strip()]
+    return [re.sub(r"\w+$", "", p.replace("__restrict__", "")).strip() for p in listed]
+
+
+def _launcher(code: str, name: str) -> str:
+    """C functions that launch a kernel and describe its parameters."""
+    types = parameters(code, name)
+    passed = ", ".join(f"*({t} *)args[{i}]" for i, t in enumerate(types))
+    described = ", ".join(f"fake_parameter<{t}>::pointer, fake_parameter<{t}>::size" for t in types)
+    return f"""
+extern "C" const long long fake_describe_{name}[] = {{{described}}};
+extern "C" void fake_launch_{name}(void **args, const unsigned *grid, const unsigned *block)
+{{
+    gridDim = {{grid[0], grid[1], grid[2]}};
+    blockDim = {{block[0], block[1], block[2]}};
+    for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z)
+    for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y)
+    for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x)
+        fake_block([&] {{ {name}({passed}); }});
+}}
+"""
+
+
+@functools.cache
+def library(code: str, kernels: tuple[str, ...]) -> ctypes.CDLL:
+    """The shared library made of CUDA source, with a launcher for each kernel named.
+
+    Raises:
+        CompileError: there is no compiler, or it refuses the source.
+    """
+    program = compiler()
+    if program is None:
+        raise CompileError("the stand-in for CuPy needs a C++ compiler (c++, g++ or clang++) for this kernel")
+    threads = _COROUTINES if "__syncthreads" in code else _SERIAL
+    text = "\n".join([_PRELUDE, threads, code, *(_launcher(code, name) for name in kernels)])
+    stem = _workshop() / f"kernel{len(list(_workshop().iterdir()))}"
+    stem.with_suffix(".cpp").write_text(text, encoding="utf-8")
+    command = [program, "-O2", "-std=c++17", "-ffp-contract=off", "-w", "-shared", "-fPIC"]
+    command += ["-o", f"{stem}.so", f"{stem}.cpp"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise CompileError(done.stderr)
+    return ctypes.CDLL(f"{stem}.so")

@@ -1,0 +1,237 @@
+"""The training loop: epochs of batches, validation after each, and what is reported of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from learnkit.backends.base import Array
+from learnkit.data.batches import permutation
+from learnkit.data.splits import random_split, stratified_split
+from learnkit.errors import ArgumentError, CallbackError, DataError, DivergedError, LearnkitError
+from learnkit.optim.transforms import global_norm
+from learnkit.training.callbacks import Callback
+from learnkit.training.history import EpochReport, History, StepReport
+from learnkit.training.progress import progress_for
+from learnkit.training.rows import Rows, place
+
+if TYPE_CHECKING:
+    from learnkit.training.trainer import Trainer
+
+__all__ = ["evaluate", "fit"]
+
+
+def fit(
+    trainer: Trainer,
+    x: Any,
+    y: Any,
+    *,
+    epochs: int,
+    batch_size: int,
+    validation_data: tuple[Any, Any] | None,
+    validation_split: float,
+    sample_weight: Any,
+    shuffle: bool,
+    callbacks: Sequence[Callback],
+    verbose: bool,
+) -> History:
+    """See :meth:`learnkit.training.trainer.Trainer.fit`."""
+    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+        if type(value) is not int or value < 1:
+            raise ArgumentError(f"fit: {name} is {value!r}, expected an integer >= 1")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise ArgumentError(f"fit: {callback!r} is not a Callback")
+    rows = place(trainer.backend, x, y, sample_weight, dtype=trainer.dtype)
+    rows, held_out = _validation(trainer, rows, validation_data, validation_split)
+    if not len(rows):
+        raise DataError("fit got 0 training rows, expected at least 1")
+    trainer.check(rows)
+    if held_out is not None:
+        trainer.check(held_out)
+    steps = math.ceil(len(rows) / batch_size)
+    last_epoch = trainer.epochs_done + epochs
+    trainer.schedule(trainer.steps_done + epochs * steps)
+    trainer.stop_reason = None
+    if verbose:
+        callbacks = [*callbacks, progress_for(last_epoch, steps)]
+    wants_steps = [c for c in callbacks if type(c).on_step_end is not Callback.on_step_end]
+    _call(callbacks, "on_fit_begin", trainer)
+    try:
+        while trainer.epochs_done < last_epoch and trainer.stop_reason is None:
+            start = time.perf_counter()
+            loss, train_metrics = _train_epoch(trainer, rows, batch_size, shuffle, wants_steps, held_out is None)
+            values = train_metrics if held_out is None else evaluate(trainer, held_out, max(batch_size, 1024))
+            trainer.epochs_done += 1
+            report = _report(trainer, last_epoch, loss, values, held_out is not None, len(rows), start)
+            trainer.history.epochs.append(report)
+            _call(callbacks, "on_epoch_end", trainer, report)
+    finally:
+        _call(callbacks, "on_fit_end", trainer, trainer.history)
+    return trainer.history
+
+
+def evaluate(trainer: Trainer, rows: Rows, batch_size: int) -> dict[str, float]:
+    """Loss and metrics over all rows, in inference mode; waits for the device once, at the end."""
+    sums = _Sums(trainer)
+    for batch in rows.slices(batch_size):
+        out = trainer.model(batch.x)
+        sums.add_loss(trainer.loss(out, batch.y, batch.weight), len(batch))
+        sums.add_metrics(out, batch.y)
+    return {"loss": sums.loss(), **sums.metrics()}
+
+
+class _Sums:
+    """What adds up over the batches of an epoch, on the device."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._loss: Any = 0.0
+        self._rows = 0
+        self._metrics: dict[str, tuple[Array, ...]] = {}
+
+    def add_loss(self, loss: Array, n: int) -> None:
+        """A batch's mean loss, weighted by its rows; a host number is added in double precision."""
+        self._loss = self._loss + (float(loss) if self._trainer.backend.on_host else loss) * n
+        self._rows += n
+
+    def add_metrics(self, y_pred: Array, y_true: Array) -> None:
+        for name, metric in self._trainer.metrics.items():
+            new = metric.sums(y_pred, y_true)
+            old = self._metrics.get(name)
+            self._metrics[name] = new if old is None else metric.combine(old, new)
+
+    def loss(self) -> float:
+        return float(self._loss) / self._rows
+
+    def metrics(self) -> dict[str, float]:
+        return {
+            name: metric.compute(tuple(float(s) for s in self._metrics[name]))
+            for name, metric in self._trainer.metrics.items()
+        }
+
+
+def _train_epoch(
+    trainer: Trainer,
+    rows: Rows,
+    batch_size: int,
+    shuffle: bool,
+    wants_steps: Sequence[Callback],
+    with_metrics: bool,
+) -> tuple[float, dict[str, float]]:
+    """One pass over the training rows: the mean loss, and the metrics of the outcome if asked for."""
+    sums = _Sums(trainer)
+    for batch in _batches(trainer, rows, batch_size, shuffle):
+        loss = trainer.step_rows(batch)
+        sums.add_loss(loss, len(batch))
+        if trainer.backend.on_host and not math.isfinite(float(loss)):
+            raise _diverged(trainer, float(loss))
+        if wants_steps:
+            report = StepReport(
+                trainer.steps_done, trainer.epochs_done + 1, loss, trainer.lr_at(trainer.steps_done - 1)
+            )
+            _call(wants_steps, "on_step_end", trainer, report)
+    if not math.isfinite(sums.loss()):
+        raise _diverged(trainer, sums.loss())
+    if with_metrics and trainer.metrics:
+        after = evaluate(trainer, rows, max(batch_size, 1024))
+        del after["loss"]
+        return sums.loss(), after
+    return sums.loss(), {}
+
+
+def _batches(trainer: Trainer, rows: Rows, batch_size: int, shuffle: bool) -> Iterator[Rows]:
+    """The batches of the next epoch; the whole order goes to the device in one transfer."""
+    if not shuffle:
+        yield from rows.slices(batch_size)
+        return
+    order = trainer.backend.asarray(permutation(len(rows), trainer.seed, trainer.epochs_done))
+    for start in range(0, len(rows), batch_size):
+        yield rows.take(order[start : min(start + batch_size, len(rows))])
+
+
+def _validation(
+    trainer: Trainer, rows: Rows, data: tuple[Any, Any] | None, fraction: float
+) -> tuple[Rows, Rows | None]:
+    """The training rows, and the rows to validate on if there are any."""
+    if type(fraction) not in (int, float) or not 0 <= fraction < 1:
+        raise ArgumentError(f"fit: validation_split is {fraction!r}, expected a fraction in [0, 1)")
+    if data is not None and fraction:
+        raise ArgumentError("fit: validation_data and validation_split are both given; expected one of them")
+    if data is not None:
+        if not (isinstance(data, (tuple, list)) and len(data) == 2):
+            raise ArgumentError("fit: validation_data must be a pair (x, y)")
+        held_out = place(trainer.backend, data[0], data[1], dtype=trainer.dtype)
+        if not len(held_out):
+            raise DataError("fit: validation_data has 0 rows, expected at least 1")
+        return rows, held_out
+    if not fraction:
+        return rows, None
+    backend = trainer.backend
+    labels = None
+    if rows.y is not None and len(rows.y.shape) == 1 and backend.xp.isdtype(rows.y.dtype, "integral"):
+        labels = backend.to_numpy(rows.y)
+    if labels is None:
+        train, held = random_split(len(rows), [fraction], trainer.seed)
+    else:
+        train, held = stratified_split(labels, [fraction], trainer.seed)
+    return rows.take(backend.asarray(train)), rows.take(backend.asarray(held))
+
+
+def _report(
+    trainer: Trainer,
+    epochs: int,
+    loss: float,
+    values: dict[str, float],
+    validated: bool,
+    rows: int,
+    start: float,
+) -> EpochReport:
+    val_loss = values["loss"] if validated else None
+    monitored = loss if val_loss is None else val_loss
+    earlier = [r.loss if r.val_loss is None else r.val_loss for r in trainer.history.epochs]
+    return EpochReport(
+        epoch=trainer.epochs_done,
+        epochs=epochs,
+        step=trainer.steps_done,
+        loss=loss,
+        val_loss=val_loss,
+        metrics={k: v for k, v in values.items() if k != "loss"},
+        lr=trainer.lr_at(trainer.steps_done - 1),
+        grad_norm=float(global_norm([trainer.gradient.vector])),
+        seconds=time.perf_counter() - start,
+        rows=rows,
+        best=monitored < min(earlier, default=math.inf),
+    )
+
+
+def _diverged(trainer: Trainer, loss: float) -> DivergedError:
+    step = trainer.steps_done
+    norm = float(global_norm([trainer.gradient.vector]))
+    return DivergedError(
+        f"the loss is {loss} at step {step} (epoch {trainer.epochs_done + 1}, lr {trainer.lr_at(step - 1):.3g}, "
+        f"gradient norm {norm:.3g})",
+        hint="take a smaller learning rate, clip the gradient with "
+        "chain(ClipByGlobalNorm(1.0), optimizer), or look for extreme values in the data",
+    )
+
+
+def _call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:
+    for callback in callbacks:
+        with _named(callback, hook):
+            getattr(callback, hook)(*arguments)
+
+
+@contextmanager
+def _named(callback: Callback, hook: str) -> Iterator[None]:
+    """What a callback raises, unless it is an error of learnkit's own, with the callback's name."""
+    try:
+        yield
+    except LearnkitError:
+        raise
+    except Exception as error:
+        name = type(callback).__name__
+        raise CallbackError(f"callback {name} failed in {hook}: {type(error).__name__}: {error}") from error

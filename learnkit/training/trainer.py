@@ -1,0 +1,341 @@
+"""Trainer: a model, a loss and an optimizer on a backend, and the loop that makes them learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Self
+
+from learnkit.backends.base import Array, Backend, array_namespace, get_backend
+from learnkit.errors import ArgumentError, DataError, ShapeError
+from learnkit.losses.base import Loss
+from learnkit.metrics.base import Metric
+from learnkit.nn.gradient import GradientVector
+from learnkit.nn.module import Module
+from learnkit.nn.scope import training
+from learnkit.nn.vector import ParameterVector, initialize
+from learnkit.optim.base import Optimizer, State
+from learnkit.optim.engine import update_in_place
+from learnkit.plugins import registry
+from learnkit.training import loop
+from learnkit.training.callbacks import Callback
+from learnkit.training.history import History
+from learnkit.training.rows import Rows, as_features, place
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """Trains a model.
+
+    A run is a pure function of (code, data, seed): the start values, the order of the batches and the
+    dropout masks are all drawn from ``seed``, the epoch and the step.
+
+    Args:
+        model: a :class:`~learnkit.nn.Module`. Its parameters are laid out in one vector on the backend;
+            those that have no values yet get their start values.
+        loss: a :class:`~learnkit.losses.Loss`, or a name with options, ``"huber:delta=2"``.
+        optimizer: an :class:`~learnkit.optim.Optimizer`, a ``chain(...)``, or a name with options.
+            Default ``"adam"`` with lr 1e-3.
+        metrics: metrics or names, ``["accuracy"]``.
+        backend, device: where to train, ``"cupy"``, ``"torch"``; default the one in force
+            (``use_backend``, ``LEARNKIT_BACKEND``, else NumPy).
+        dtype: ``"float32"`` (default) or ``"float64"``. Features are cast to it.
+        seed: an integer >= 0.
+        callbacks: called during every fit.
+
+    Attributes:
+        history: the epochs so far.
+        steps_done, epochs_done: counts over the whole run.
+
+    Raises:
+        ArgumentError: an argument is of a wrong kind; UnknownNameError for an unknown name.
+        MissingDependencyError, BackendError: the backend cannot be used.
+
+    >>> import numpy as np, learnkit as lk
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> trainer = lk.Trainer(lk.nn.Linear(1, 1), loss="mse", optimizer="adam:lr=0.1", metrics=["r2"])
+    >>> history = trainer.fit(x, 3 * x + 1, epochs=60, batch_size=16, verbose=False)
+    >>> history["r2"][-1] > 0.99
+    True
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        loss: Loss | str | Mapping[str, Any],
+        optimizer: Optimizer | str | Mapping[str, Any] = "adam",
+        *,
+        metrics: Sequence[Metric | str | Mapping[str, Any]] = (),
+        backend: str | Backend | None = None,
+        device: str | None = None,
+        dtype: str = "float32",
+        seed: int = 0,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        if not isinstance(model, Module):
+            raise ArgumentError(f"Trainer: model is {type(model).__name__}, expected a learnkit.nn.Module")
+        if type(seed) is not int or seed < 0:
+            raise ArgumentError(f"Trainer: seed is {seed!r}, expected an integer >= 0")
+        if isinstance(metrics, (str, Metric)):
+            metrics = [metrics]
+        self.model = model
+        self.loss = _component("loss", loss, Loss)
+        self.optimizer = _component("optimizer", optimizer, Optimizer)
+        self.metrics = _named_metrics(metrics)
+        self.callbacks = list(callbacks)
+        self.seed = seed
+        self.dtype = dtype
+        self.backend = get_backend(backend, device)
+        self.parameters: ParameterVector = initialize(model, seed, backend=self.backend, dtype=dtype)
+        self.gradient = GradientVector(model, self.parameters)
+        self.history = History()
+        self.epochs_done = 0
+        self.total_steps: int | None = None
+        self.stop_reason: str | None = None
+        self.optimizer_state: State = self.optimizer.init(self.parameters.theta)
+        self._scheduled = self.optimizer
+
+    @property
+    def steps_done(self) -> int:
+        """Updates made so far."""
+        return self.optimizer_state.step
+
+    # One step
+
+    def step(self, x: Any, y: Any, sample_weight: Any = None) -> Array:
+        """One training step on one batch.
+
+        Args:
+            x, y, sample_weight: a batch; NumPy arrays are brought to the device.
+
+        Returns:
+            The loss before the update, a 0-d array on the device; ``float(loss)`` waits for it.
+        """
+        return self.step_rows(place(self.backend, x, y, sample_weight, dtype=self.dtype))
+
+    def step_rows(self, rows: Rows) -> Array:
+        """:meth:`step` for a batch that is on the device already."""
+        with training(self.seed, self.steps_done):
+            loss = self.gradient.value_and_grad(lambda: self.loss(self.model(rows.x), rows.y, rows.weight))
+        update_in_place(
+            self._scheduled,
+            self.parameters.theta,
+            self.gradient.vector,
+            self.optimizer_state,
+            views=lambda vector: list(self.parameters.layout.views(vector).values()),
+            blocks=self.backend.on_host,
+        )
+        return loss
+
+    # A run
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        validation_data: tuple[Any, Any] | None = None,
+        validation_split: float = 0.0,
+        sample_weight: Any = None,
+        shuffle: bool = True,
+        early_stopping: Callback | None = None,
+        callbacks: Sequence[Callback] = (),
+        verbose: bool = True,
+    ) -> History:
+        """Train for ``epochs`` more epochs.
+
+        Args:
+            x: features, (n, ...).
+            y: class numbers (n,), numbers (n,) or (n, k), or soft targets, as the loss expects.
+            epochs: >= 1. Numbering goes on from earlier fits.
+            batch_size: rows in a step, >= 1; the last batch of an epoch holds what is left.
+            validation_data: ``(x, y)`` to report on after each epoch.
+            validation_split: fraction of the rows to hold out for that instead, in [0, 1): drawn at
+                random from the seed, in the share of each class if ``y`` holds class numbers.
+            sample_weight: (n,) weights >= 0 of the training rows.
+            shuffle: a new order each epoch, a pure function of (seed, epoch).
+            early_stopping: for instance ``EarlyStopping(patience=5)``.
+            callbacks: for this fit only, after the trainer's own.
+            verbose: whether to print one line for each epoch.
+
+        Returns:
+            The history of the whole run, all fits together.
+
+        Raises:
+            ArgumentError, ShapeError, DataError: an argument does not fit, said before the first step.
+            DivergedError: the loss became NaN or infinite.
+            CallbackError: a callback raised.
+        """
+        return loop.fit(
+            self,
+            x,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            sample_weight=sample_weight,
+            shuffle=shuffle,
+            callbacks=[*self.callbacks, *([early_stopping] if early_stopping else []), *callbacks],
+            verbose=verbose,
+        )
+
+    def evaluate(self, x: Any, y: Any, *, batch_size: int = 1024) -> dict[str, float]:
+        """The loss and the metrics on ``(x, y)``, as ``{"loss": ..., "accuracy": ...}``, in inference mode."""
+        rows = place(self.backend, x, y, dtype=self.dtype)
+        if not len(rows):
+            raise DataError("evaluate got 0 rows, expected at least 1")
+        self.check(rows)
+        return loop.evaluate(self, rows, batch_size)
+
+    def predict(self, x: Any, *, batch_size: int = 1024) -> Any:
+        """The model's outputs for ``x``, in inference mode: logits for a classifier.
+
+        Returns:
+            An array of the kind of ``x``: of the backend if ``x`` is, otherwise NumPy.
+        """
+        features = as_features(self.backend, x, self.dtype)
+        if not features.shape:
+            raise ShapeError("x is a single number, expected an array with one row for each example")
+        n = features.shape[0]
+        parts = [self.model(features[i : min(i + batch_size, n), ...]) for i in range(0, max(n, 1), batch_size)]
+        out = parts[0] if len(parts) == 1 else array_namespace(parts[0]).concat(parts, axis=0)
+        kept = type(x) is type(features) and not isinstance(x, (list, tuple))
+        return out if kept else self.backend.to_numpy(out)
+
+    # What callbacks and the loop use
+
+    def stop(self, reason: str) -> None:
+        """End the running fit after this epoch."""
+        self.stop_reason = reason
+
+    def schedule(self, total_steps: int) -> None:
+        """Fill the length of the run into the optimizer's schedules.
+
+        A run that was planned longer keeps its plan, so that an interrupted run goes on as it was.
+        """
+        self.total_steps = max(self.total_steps or 0, total_steps)
+        self._scheduled = self.optimizer.resolve(self.total_steps)
+
+    def lr_at(self, step: int) -> float:
+        """The learning rate of step number ``step``, counted from 0."""
+        return self._scheduled.lr_at(step)
+
+    def copy_arrays(self) -> dict[str, Array]:
+        """Copies of the model's arrays by path."""
+        xp = self.backend.xp
+        return {path: xp.asarray(a, copy=True) for path, a in self.model.arrays().items()}
+
+    def check(self, rows: Rows) -> None:
+        """Run one row through the model and the loss, and look at all targets, before anything else does.
+
+        Raises:
+            ShapeError, DataError: they do not fit.
+        """
+        probe = Rows(
+            rows.x[:1, ...],
+            None if rows.y is None else rows.y[:1, ...],
+            None if rows.weight is None else rows.weight[:1],
+        )
+        out = self.model(probe.x)
+        if probe.y is None:
+            return
+        self.loss(out, probe.y, probe.weight)
+        self.loss.check_targets((len(rows), *out.shape[1:]), rows.y)
+        for metric in self.metrics.values():
+            metric.sums(out, probe.y)
+
+    # Saving
+
+    def save(self, path: str | Path, *, extra: Mapping[str, Any] | None = None) -> Path:
+        """Write model, optimizer state and history to one safetensors file.
+
+        The file is written beside its place and then renamed, so a failure leaves an older one whole.
+
+        Args:
+            path: for instance ``"run.safetensors"``; missing folders are made.
+            extra: plain JSON values to keep with it, such as preprocessing.
+
+        Returns:
+            The path.
+
+        Raises:
+            MissingDependencyError: the extra ``cli``, which holds safetensors, is not installed.
+            BackendError: the file cannot be written.
+            UnknownNameError: the model holds a layer that is not registered, so it could not be rebuilt.
+        """
+        from learnkit.training.checkpoint import save_trainer
+
+        return save_trainer(self, Path(path), dict(extra or {}))
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        backend: str | Backend | None = None,
+        device: str | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Self:
+        """A trainer as :meth:`save` left it: it predicts the same and trains on the same way.
+
+        Nothing in the file is executed: the model is built from registered layers by name.
+
+        Args:
+            path: of the file.
+            backend, device: where to go on; another one than before is fine.
+            callbacks: given their saved state back, in order.
+
+        Raises:
+            CheckpointError: the file is damaged, of another kind, or of a newer format.
+        """
+        from learnkit.training.checkpoint import load_trainer
+
+        return load_trainer(cls, Path(path), backend, device, callbacks)
+
+    @classmethod
+    def resume(cls, path: str | Path, **options: Any) -> Self:
+        """:meth:`load`, under the name that says what for."""
+        return cls.load(path, **options)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Trainer of {self.parameters.layout.size} parameters, {self.epochs_done} epochs done, "
+            f"{self.backend.name}>"
+        )
+
+
+def _component(kind: str, spec: Any, base: type) -> Any:
+    made = registry.create(kind, spec)
+    if not isinstance(made, base):
+        raise ArgumentError(
+            f"Trainer: {kind} is {made!r}, expected a {base.__name__} or a name: {', '.join(registry.names(kind))}"
+        )
+    return made
+
+
+def _named_metrics(metrics: Sequence[Any]) -> dict[str, Metric]:
+    """Metrics by the name they are reported under: that of the registry, else of the class."""
+    named: dict[str, Metric] = {}
+    for spec in metrics:
+        metric = _component("metric", spec, Metric)
+        name = spec.split(":")[0] if isinstance(spec, str) else _reported_name(metric)
+        if name in named:
+            raise ArgumentError(f"Trainer: metric {name!r} is given twice")
+        named[name] = metric
+    return named
+
+
+def _reported_name(metric: Metric) -> str:
+    reported = getattr(metric, "reported_name", None)
+    if reported is not None:
+        return str(reported)
+    try:
+        return registry.name_of(metric)
+    except ArgumentError:
+        return type(metric).__name__.lower()

@@ -1,0 +1,85 @@
+"""The optimizer Lion for learnkit: after installation it is the name ``"lion"``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from learnkit.backends import array_namespace
+from learnkit.errors import ArgumentError
+from learnkit.optim import Optimizer
+from learnkit.schedules import Schedule
+
+__all__ = ["Lion"]
+
+
+@dataclass(frozen=True)
+class Lion(Optimizer):
+    """Lion: every parameter moves by lr, up or down, whatever the size of its gradient.
+
+    ::
+
+        c = b1 m + (1 - b1) g
+        theta = theta - lr (sign(c) + weight_decay theta)
+        m = b2 m + (1 - b2) g
+
+    The sign of 0 is 0. One slot, half the memory of Adam. As each step is as long as the sign is,
+    lr wants to be 3 to 10 times smaller than for AdamW, and weight_decay that much larger.
+
+    Args:
+        lr: > 0, or a schedule; default 1e-4.
+        betas: b1 of the direction and b2 of the momentum, in [0, 1); default (0.9, 0.99).
+        weight_decay: >= 0, or a schedule; default 0. Decoupled, and multiplied by lr.
+
+    Raises:
+        ArgumentError: a value is out of range.
+
+    Source: Chen et al. 2023, "Symbolic discovery of optimization algorithms", arXiv:2302.06675,
+    algorithm 2.
+
+    >>> import numpy as np
+    >>> lion = Lion(lr=0.5)
+    >>> theta = np.asarray([1.0, 2.0])
+    >>> theta, state = lion.apply(theta, np.asarray([100.0, -0.01]), lion.init(theta))
+    >>> theta
+    array([0.5, 2.5])
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("m",)
+
+    lr: float | Schedule = 1e-4
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float | Schedule = 0.0
+
+    def __post_init__(self) -> None:
+        self.check_lr()
+        betas = self.betas
+        if not isinstance(betas, tuple | list) or len(betas) != 2 or not all(map(_is_rate, betas)):
+            raise ArgumentError(f"Lion: betas is {betas!r}, expected two numbers in [0, 1)")
+        object.__setattr__(self, "betas", tuple(betas))
+        decay = self.weight_decay
+        if not isinstance(decay, Schedule) and not (_is_number(decay) and 0 <= decay < float("inf")):
+            raise ArgumentError(f"Lion: weight_decay is {decay!r}, expected a number >= 0")
+
+    def update(self, theta: Any, grad: Any, *slots: Any, lr: float, step: int) -> tuple[Any, ...]:
+        xp = array_namespace(theta)
+        (m,) = slots
+        b1, b2 = self.betas
+        move = xp.sign(b1 * m + (1 - b1) * grad)
+        if self.weight_decay != 0:
+            move = move + self.weight_decay * theta
+        return theta - lr * move, b2 * m + (1 - b2) * grad
+
+
+def learnkit_register_optimizers(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    """Called by learnkit, which knows this module by its entry point."""
+    register("lion", Lion)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_rate(value: Any) -> bool:
+    return _is_number(value) and 0 <= value < 1

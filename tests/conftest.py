@@ -1,0 +1,49 @@
+"""The fixtures that all tests share.
+
+``backend`` runs a test on every array library; such a test gets the mark ``matrix``, so that
+``LEARNKIT_FAKE_CUPY=1 python -m pytest -m matrix tests`` runs all of them on the stand-in for CuPy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from learnkit.testing import fakecupy, matrix
+
+if matrix.under_fake_cupy():
+    fakecupy.install()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "matrix: runs on every array library (set on tests that use `backend`)"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "backend" in getattr(item, "fixturenames", ()):
+            item.add_marker("matrix")
+
+
+@pytest.fixture(params=matrix.names())
+def backend(request: pytest.FixtureRequest) -> Iterator[matrix.BackendUnderTest]:
+    """A backend under test; see ``learnkit.testing.matrix``."""
+    reason = matrix.unavailable(request.param)
+    if reason is not None:
+        pytest.skip(reason)
+    with matrix.open_backend(request.param) as under_test:
+        yield under_test
+
+
+@pytest.fixture(autouse=True)
+def _default_backend_kept() -> Iterator[None]:
+    """A test that sets the process's backend leaves no trace."""
+    from learnkit.backends import base
+
+    before = list(base._process_default)
+    yield
+    base._process_default[:] = before

@@ -17,9 +17,13 @@ if matrix.under_fake_cupy():
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "matrix: runs on every array library (set on tests that use `backend`)"
-    )
+    config.addinivalue_line("markers", "matrix: runs on every array library; set on tests that use `backend`")
+
+
+def pytest_report_header() -> str:
+    rows = ", ".join(matrix.names())
+    reason = None if matrix.under_fake_cupy() else matrix.unavailable("cupy")
+    return f"learnkit backends: {rows}" + (f" (no cupy: {reason})" if reason else "")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -268,7 +268,11 @@ def kernels_of(x: Array) -> Kernels:
         if getattr(t, "wraps_arrays", False):  # a variable: the generic kernels are differentiable code
             return x.__array_namespace__().kernels  # type: ignore[no-any-return]
         owner = _owner(t)
-        found = _kernels[t] = Kernels(array_namespace(x)) if owner is None else get_backend(owner).kernels
+        if owner is None:
+            found = Kernels(array_namespace(x), in_place=array_api_compat.is_writeable_array(x))
+        else:
+            found = get_backend(owner).kernels
+        _kernels[t] = found
     return found
 
 

@@ -134,7 +134,8 @@ class Kernels:
         shifted = xp.subtract(z, xp.max(z, axis=1, keepdims=True))
         e = xp.exp(shifted)
         total = xp.sum(e, axis=1, keepdims=True)
-        picked = xp.take_along_axis(shifted, xp.expand_dims(labels, axis=1), axis=1)
+        column = xp.expand_dims(xp.astype(labels, xp.int64, copy=False), axis=1)
+        picked = xp.take_along_axis(shifted, column, axis=1)
         losses = xp.subtract(xp.log(total), picked)
         return xp.squeeze(losses, axis=1), xp.divide(e, total)
 

@@ -19,8 +19,8 @@ _BLOCK = 16384
 #: Up to this many columns NumPy finds the maxima of the rows faster in a transposed copy.
 _FEW = 48
 
-# erf(x) = x P(x^2) / Q(x^2) for |x| <= 3.92, where it becomes 1 in float32. Coefficients, highest power first,
-# of a least-squares fit reweighted until its relative error was level, at 2e-8.
+# erf(x) = x P(x^2) / Q(x^2) for |x| <= 3.92, where it becomes 1 in float32. Coefficients, highest power
+# first, of a least-squares fit reweighted until its relative error was level, at 2e-8.
 _ERF_END = 3.92
 _ERF_P = (2.05008109e-06, 0.000284883718, 0.00376565778, 0.0527488515, 0.19040741, 1.12837911)
 _ERF_Q = (3.80917008e-05, 0.00116254552, 0.0149692986, 0.114109501, 0.502076924, 1.0)

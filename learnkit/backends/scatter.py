@@ -76,7 +76,8 @@ def index_add(xp: Any, x: Array, indices: Array, values: Array) -> Array:
     total = xp.reshape(x, (n, width))
     chunk = max(1, _CHUNK // n)
     for start in range(0, m, chunk):
-        part = xp.expand_dims(indices[start : start + chunk], axis=0)
+        stop = min(start + chunk, m)
+        part = xp.expand_dims(indices[start:stop], axis=0)
         select = xp.astype(xp.equal(xp.expand_dims(rows, axis=1), part), values.dtype)
-        total = total + xp.matmul(select, flat[start : start + chunk, :])
+        total = total + xp.matmul(select, flat[start:stop, :])
     return xp.reshape(total, x.shape)

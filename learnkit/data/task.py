@@ -106,7 +106,7 @@ def check_classes(labels: NDArray[Any], name: str, source: str) -> tuple[Label, 
     where = f"{source}: the target {name!r}"
     if len(values) == 1:
         raise DataError(
-            f"{where} has one class: {values.tolist()[0]!r} in all {len(labels)} rows; need at least 2 classes"
+            f"{where} has one class: {values.tolist()[0]!r} in all {len(labels)} rows, need at least 2"
         )
     if len(values) > MAX_CLASSES:
         numbers = labels.dtype.kind == "i"

@@ -54,6 +54,6 @@ class Accuracy(Metric):
     @staticmethod
     def _misfit(predicted: tuple[int, ...], wanted: tuple[int, ...]) -> ShapeError:
         return ShapeError(
-            f"accuracy: y_pred has shape {predicted} and y_true {wanted}, expected scores (batch, classes) and "
-            "class numbers (batch,), or one logit for each example"
+            f"accuracy: y_pred has shape {predicted} and y_true {wanted}, expected scores (batch, classes) "
+            "and class numbers (batch,), or one logit for each example"
         )

@@ -8,16 +8,17 @@ from typing import ClassVar
 
 from learnkit.backends.base import Array, array_namespace
 from learnkit.optim.base import Optimizer, check_betas
-from learnkit.schedules.base import Schedule, positive
+from learnkit.schedules.base import Schedule, positive, value_at
 
 __all__ = ["Adam", "AdamW"]
 
 
 def _adam_step(
-    grad: Array, m: Array, v: Array, betas: tuple[float, float], eps: float, lr: float, step: int
+    grad: Array, slots: tuple[Array, ...], betas: tuple[float, float], eps: float, lr: float, step: int
 ) -> tuple[Array, Array, Array]:
     """``lr m_hat / (sqrt(v_hat) + eps)`` and the new moments; the corrections are host numbers."""
     xp = array_namespace(grad)
+    m, v = slots
     b1, b2 = betas
     m = b1 * m + (1 - b1) * grad
     v = b2 * v + (1 - b2) * (grad * grad)
@@ -71,7 +72,7 @@ class Adam(Optimizer):
 
     def update(self, theta: Array, grad: Array, *slots: Array, lr: float, step: int) -> tuple[Array, ...]:
         g = grad if self.l2 == 0 else grad + self.l2 * theta
-        move, m, v = _adam_step(g, *slots, self.betas, self.eps, lr, step)
+        move, m, v = _adam_step(g, slots, self.betas, self.eps, lr, step)
         return theta - move, m, v
 
 
@@ -116,7 +117,8 @@ class AdamW(Optimizer):
             positive("AdamW", "weight_decay", self.weight_decay, zero=True)
 
     def update(self, theta: Array, grad: Array, *slots: Array, lr: float, step: int) -> tuple[Array, ...]:
-        if self.weight_decay != 0:
-            theta = theta * (1 - lr * self.weight_decay)
-        move, m, v = _adam_step(grad, *slots, self.betas, self.eps, lr, step)
+        decay = value_at(self.weight_decay, step - 1)
+        if decay != 0:
+            theta = theta * (1 - lr * decay)
+        move, m, v = _adam_step(grad, slots, self.betas, self.eps, lr, step)
         return theta - move, m, v

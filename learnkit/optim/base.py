@@ -169,5 +169,6 @@ def _check_fit(leaves: list[Array], gradients: list[Array]) -> None:
     for i, (p, g) in enumerate(zip(leaves, gradients, strict=True)):
         if tuple(p.shape) != tuple(g.shape):
             raise ShapeError(
-                f"parameter {i} has shape {tuple(p.shape)}, its gradient {tuple(g.shape)}; expected equal shapes"
+                f"parameter {i} has shape {tuple(p.shape)}, its gradient {tuple(g.shape)}; "
+                "expected equal shapes"
             )

@@ -84,12 +84,13 @@ def learnkit_register_schedules(register: Register) -> None:
 
 
 def learnkit_register_metrics(register: Register) -> None:
-    from learnkit.metrics import MAE, R2, RMSE, Accuracy
+    from learnkit.metrics import MAE, R2, RMSE, Accuracy, InOriginalUnits
 
     register("accuracy", Accuracy)
     register("mae", MAE)
     register("rmse", RMSE)
     register("r2", R2)
+    register("in_original_units", InOriginalUnits)
 
 
 def learnkit_register_callbacks(register: Register) -> None:

@@ -70,7 +70,8 @@ class EpochReport:
             known["val_loss"] = self.val_loss
         if name not in known:
             raise ArgumentError(
-                f"no value {name!r} is reported{did_you_mean(name, known)}; known: {', '.join(sorted(known))}",
+                f"no value {name!r} is reported{did_you_mean(name, known)}; "
+                f"known: {', '.join(sorted(known))}",
                 hint="val_loss needs validation data" if name == "val_loss" else None,
             )
         return known[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +63,11 @@ def fit(
     try:
         while trainer.epochs_done < last_epoch and trainer.stop_reason is None:
             start = time.perf_counter()
-            loss, train_metrics = _train_epoch(trainer, rows, batch_size, shuffle, wants_steps, held_out is None)
-            values = train_metrics if held_out is None else evaluate(trainer, held_out, max(batch_size, 1024))
+            loss = _train_epoch(trainer, rows, batch_size, shuffle, wants_steps)
+            if held_out is not None or trainer.metrics:
+                values = evaluate(trainer, rows if held_out is None else held_out, max(batch_size, 1024))
+            else:
+                values = {}
             trainer.epochs_done += 1
             report = _report(trainer, last_epoch, loss, values, held_out is not None, len(rows), start)
             trainer.history.epochs.append(report)
@@ -120,9 +123,8 @@ def _train_epoch(
     batch_size: int,
     shuffle: bool,
     wants_steps: Sequence[Callback],
-    with_metrics: bool,
-) -> tuple[float, dict[str, float]]:
-    """One pass over the training rows: the mean loss, and the metrics of the outcome if asked for."""
+) -> float:
+    """One pass over the training rows: the mean loss."""
     sums = _Sums(trainer)
     for batch in _batches(trainer, rows, batch_size, shuffle):
         loss = trainer.step_rows(batch)
@@ -136,11 +138,7 @@ def _train_epoch(
             _call(wants_steps, "on_step_end", trainer, report)
     if not math.isfinite(sums.loss()):
         raise _diverged(trainer, sums.loss())
-    if with_metrics and trainer.metrics:
-        after = evaluate(trainer, rows, max(batch_size, 1024))
-        del after["loss"]
-        return sums.loss(), after
-    return sums.loss(), {}
+    return sums.loss()
 
 
 def _batches(trainer: Trainer, rows: Rows, batch_size: int, shuffle: bool) -> Iterator[Rows]:
@@ -212,8 +210,8 @@ def _diverged(trainer: Trainer, loss: float) -> DivergedError:
     step = trainer.steps_done
     norm = float(global_norm([trainer.gradient.vector]))
     return DivergedError(
-        f"the loss is {loss} at step {step} (epoch {trainer.epochs_done + 1}, lr {trainer.lr_at(step - 1):.3g}, "
-        f"gradient norm {norm:.3g})",
+        f"the loss is {loss} at step {step} (epoch {trainer.epochs_done + 1}, "
+        f"lr {trainer.lr_at(step - 1):.3g}, gradient norm {norm:.3g})",
         hint="take a smaller learning rate, clip the gradient with "
         "chain(ClipByGlobalNorm(1.0), optimizer), or look for extreme values in the data",
     )

@@ -29,7 +29,7 @@ def epoch_line(report: EpochReport, seconds_left: float | None = None) -> str:
         parts.append(f"val_loss {_number(report.val_loss)}")
     parts += [f"{name} {_number(value)}" for name, value in report.metrics.items()]
     parts.append(f"lr {report.lr:.2e}")
-    parts.append(f"|grad| {report.grad_norm:.3g}" if report.grad_norm < 1 else f"|grad| {report.grad_norm:.2f}")
+    parts.append(f"|grad| {report.grad_norm:{'.3g' if report.grad_norm < 1 else '.2f'}}")
     if report.seconds > 0:
         parts.append(f"{report.rows / report.seconds:,.0f} rows/s")
     if seconds_left is not None and report.epoch < report.epochs:

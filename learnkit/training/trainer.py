@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -186,7 +184,7 @@ class Trainer:
         )
 
     def evaluate(self, x: Any, y: Any, *, batch_size: int = 1024) -> dict[str, float]:
-        """The loss and the metrics on ``(x, y)``, as ``{"loss": ..., "accuracy": ...}``, in inference mode."""
+        """Loss and metrics on ``(x, y)`` in inference mode, as ``{"loss": ..., "accuracy": ...}``."""
         rows = place(self.backend, x, y, dtype=self.dtype)
         if not len(rows):
             raise DataError("evaluate got 0 rows, expected at least 1")
@@ -203,7 +201,8 @@ class Trainer:
         if not features.shape:
             raise ShapeError("x is a single number, expected an array with one row for each example")
         n = features.shape[0]
-        parts = [self.model(features[i : min(i + batch_size, n), ...]) for i in range(0, max(n, 1), batch_size)]
+        starts = range(0, max(n, 1), batch_size)
+        parts = [self.model(features[i : min(i + batch_size, n), ...]) for i in starts]
         out = parts[0] if len(parts) == 1 else array_namespace(parts[0]).concat(parts, axis=0)
         kept = type(x) is type(features) and not isinstance(x, (list, tuple))
         return out if kept else self.backend.to_numpy(out)
@@ -224,7 +223,7 @@ class Trainer:
 
     def lr_at(self, step: int) -> float:
         """The learning rate of step number ``step``, counted from 0."""
-        return self._scheduled.lr_at(step)
+        return float(self._scheduled.lr_at(step))
 
     def copy_arrays(self) -> dict[str, Array]:
         """Copies of the model's arrays by path."""
@@ -296,7 +295,7 @@ class Trainer:
         """
         from learnkit.training.checkpoint import load_trainer
 
-        return load_trainer(cls, Path(path), backend, device, callbacks)
+        return load_trainer(cls, Path(path), backend, device, callbacks)  # type: ignore[no-any-return]
 
     @classmethod
     def resume(cls, path: str | Path, **options: Any) -> Self:
@@ -314,7 +313,8 @@ def _component(kind: str, spec: Any, base: type) -> Any:
     made = registry.create(kind, spec)
     if not isinstance(made, base):
         raise ArgumentError(
-            f"Trainer: {kind} is {made!r}, expected a {base.__name__} or a name: {', '.join(registry.names(kind))}"
+            f"Trainer: {kind} is {made!r}, expected a {base.__name__} "
+            f"or a name: {', '.join(registry.names(kind))}"
         )
     return made
 

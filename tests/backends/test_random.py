@@ -99,7 +99,8 @@ def test_moments_of_uniform_and_normal_numbers(dtype):
     z = philox_normal((n,), seed=3, stream=4, step=5, dtype=dtype)
     assert z.dtype == dtype
     z = z.astype(np.float64)
-    assert u.min() >= 0 and u.max() < 1
+    assert u.min() >= 0
+    assert u.max() < 1
     assert abs(u.mean() - 0.5) < 5 * math.sqrt(1 / 12 / n)
     assert abs(z.mean()) < 5 / math.sqrt(n)
     assert abs(z.var() - 1) < 5 * math.sqrt(2 / n)
@@ -114,7 +115,7 @@ def test_normal_numbers_are_those_of_numpy():
 
 
 def test_a_draw_leaves_nothing_behind():
-    """An odd count of float32 numbers keeps half a word in NumPy's generator; the next draw must not see it."""
+    """After an odd count of float32 numbers NumPy keeps half a word; the next draw must not see it."""
     want = philox_uniform((5,), seed=1, stream=1, step=1)
     philox_uniform((3,), seed=2, stream=2, step=2)
     assert np.array_equal(philox_uniform((5,), seed=1, stream=1, step=1), want)

@@ -73,7 +73,8 @@ def test_integers_are_added_exactly(backend, version):
             (4, 3),
             (2,),
             (2, 4),
-            "index_add expects values of shape (2, 3) for 2 indices into an array of shape (4, 3), got (2, 4)",
+            "index_add expects values of shape (2, 3) for 2 indices into an array of shape (4, 3), "
+            "got (2, 4)",
         ),
     ],
 )

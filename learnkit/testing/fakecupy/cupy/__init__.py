@@ -1,3 +1,4 @@
+# ruff: noqa: F401  (``__all__`` is put together at the end and takes every name)
 """The stand-in for CuPy; ``learnkit.testing.fakecupy`` says what it is for."""
 
 from __future__ import annotations

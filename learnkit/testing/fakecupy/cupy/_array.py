@@ -55,6 +55,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
     """An array on the pretended device; ``_a`` is the NumPy array that holds its values."""
 
     __slots__ = ("_a",)
+    __module__ = "cupy"
     __array_priority__ = 100
     __hash__ = None  # type: ignore[assignment]
 
@@ -72,7 +73,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
     itemsize = property(lambda self: self._a.itemsize)
     flags = property(lambda self: self._a.flags)
     T = property(lambda self: wrap(self._a.T))
-    mT = property(lambda self: wrap(self._a.mT))
+    mT = property(lambda self: wrap(self._a.mT))  # noqa: N815
     real = property(lambda self: wrap(self._a.real))
     imag = property(lambda self: wrap(self._a.imag))
     base = property(lambda self: None if self._a.base is None else wrap(self._a.base))
@@ -155,7 +156,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
-    ):  # type: ignore[no-untyped-def]
+    ) -> Any:
         if dl_device is None or dl_device[0] != 1:
             raise BufferError("the stand-in for CuPy has no device memory to share; ask for dl_device=(1, 0)")
         return self.get().__dlpack__()
@@ -201,9 +202,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
         elif index.size:
             length = self.shape[axis]
             if index.min() < -length or index.max() >= length:
-                raise IndexError(
-                    f"index out of range for axis {axis} of length {length}: CuPy would wrap around"
-                )
+                raise IndexError(f"index out of range for axis {axis} of length {length}; CuPy wraps around")
 
     # Methods that are not functions of the same name
 
@@ -216,9 +215,9 @@ class ndarray:  # noqa: N801  (CuPy's name)
         with np.errstate(all="ignore"):
             return wrap(self._a.astype(dtype))
 
-    def copy(self, order: str = "C") -> Any:
+    def copy(self, order: Any = "C") -> Any:
         audit.launch("copy")
-        return wrap(self._a.copy(order=order))  # type: ignore[call-overload]
+        return wrap(self._a.copy(order=order))
 
     def __copy__(self) -> Any:
         return self.copy()
@@ -234,9 +233,7 @@ class ndarray:  # noqa: N801  (CuPy's name)
         if not isinstance(values, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if values.shape != self.shape or values.dtype != self.dtype:
-            raise ValueError(
-                f"Shape or dtype mismatch: {values.shape} {values.dtype}, {self.shape} {self.dtype}"
-            )
+            raise ValueError(f"expected {self.shape} {self.dtype}, got {values.shape} {values.dtype}")
         audit.launch("set")
         self._a[...] = values
 
@@ -249,9 +246,9 @@ class ndarray:  # noqa: N801  (CuPy's name)
     def view(self, dtype: Any = None) -> Any:
         return wrap(self._a.view() if dtype is None else self._a.view(dtype))
 
-    def flatten(self, order: str = "C") -> Any:
+    def flatten(self, order: Any = "C") -> Any:
         audit.launch("flatten")
-        return wrap(self._a.flatten(order))  # type: ignore[arg-type]
+        return wrap(self._a.flatten(order))
 
     def scatter_add(self, slices: Any, value: Any) -> None:
         audit.launch("scatter_add")
@@ -309,7 +306,7 @@ def _add_operators() -> None:
             )
         return _cupy().matmul(self, other)
 
-    ndarray.__matmul__ = matmul  # type: ignore[attr-defined]
+    ndarray.__matmul__ = matmul  # type: ignore[operator]
 
 
 _add_operators()

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 
-class HiddenSync(RuntimeError):
+class HiddenSync(RuntimeError):  # noqa: N818  (the name says what happened)
     """The host would have waited for the device where that was forbidden."""
 
 

@@ -13,21 +13,27 @@ from ._surface import SURFACE, signature
 
 #: Functions about types and shapes: no array comes out and nothing is launched.
 METADATA = frozenset(
-    "broadcast_shapes byte_bounds can_cast common_type finfo iinfo iscomplexobj isrealobj isscalar issubdtype "
-    "isdtype may_share_memory min_scalar_type mintypecode ndim promote_types result_type shape "
-    "shares_memory size".split()
+    """
+    broadcast_shapes byte_bounds can_cast common_type finfo iinfo iscomplexobj isrealobj isscalar issubdtype
+    isdtype may_share_memory min_scalar_type mintypecode ndim promote_types result_type shape
+    shares_memory size
+    """.split()  # noqa: SIM905
 )
 #: Functions that give a view where they can: a launch only if the values had to be copied.
 VIEWS = frozenset(
-    "array_split atleast_1d atleast_2d atleast_3d broadcast_arrays broadcast_to diagonal dsplit expand_dims "
-    "flip fliplr flipud hsplit imag matrix_transpose moveaxis permute_dims ravel real reshape rollaxis rot90 "
-    "split squeeze swapaxes transpose unstack vsplit empty empty_like".split()
+    """
+    array_split atleast_1d atleast_2d atleast_3d broadcast_arrays broadcast_to diagonal dsplit expand_dims
+    flip fliplr flipud hsplit imag matrix_transpose moveaxis permute_dims ravel real reshape rollaxis rot90
+    split squeeze swapaxes transpose unstack vsplit empty empty_like
+    """.split()  # noqa: SIM905
 )
 #: Functions that copy to the host or look at a value to know how large their result is.
 WAITING = frozenset(
-    "argwhere array2string array_repr array_str bincount compress extract flatnonzero histogram "
-    "intersect1d nonzero select setdiff1d trim_zeros union1d unique unique_all unique_counts unique_inverse "
-    "unique_values".split()
+    """
+    argwhere array2string array_repr array_str bincount compress extract flatnonzero histogram
+    intersect1d nonzero select setdiff1d trim_zeros union1d unique unique_all unique_counts unique_inverse
+    unique_values
+    """.split()  # noqa: SIM905
 )
 #: Launches of functions that CuPy composes of others; every other function counts as one.
 SEVERAL = {"var": 2, "std": 3, "nanvar": 2, "nanstd": 3, "take_along_axis": 3, "put_along_axis": 3}
@@ -72,6 +78,12 @@ class ufunc:  # noqa: N801  (CuPy's name)
         return f"<ufunc 'cupy_{self.name}'>"
 
 
+def _copied(result: Any, args: list[Any]) -> bool:
+    """Whether what could have been a view of the first argument holds values of its own."""
+    arrays = args and isinstance(args[0], np.ndarray) and isinstance(result, np.ndarray)
+    return bool(arrays and result.size and not np.may_share_memory(result, args[0]))
+
+
 def function(name: str, parameters: str | None, compute: Callable[..., Any]) -> Callable[..., Any]:
     """A function of the surface over NumPy's of the same name."""
     known = signature(parameters)
@@ -90,9 +102,8 @@ def function(name: str, parameters: str | None, compute: Callable[..., Any]) -> 
             return result
         if name not in VIEWS:
             audit.launch(name, SEVERAL.get(name, 1))
-        elif isinstance(result, np.ndarray) and plain and isinstance(plain[0], np.ndarray):
-            if result.size and not np.may_share_memory(result, plain[0]):
-                audit.launch(name)
+        elif _copied(result, plain):
+            audit.launch(name)
         return out if isinstance(out, ndarray) else wrap(result)
 
     call.__name__ = call.__qualname__ = name

@@ -40,12 +40,13 @@ def find(name: str) -> Callable[..., Any]:
     Raises:
         NotImplementedError: there is none.
     """
-    found: Callable[..., Any] | None = {
+    own: dict[str, Callable[..., Any]] = {
         "philox_uniform": philox_uniform,
         "softmax_cross_entropy": softmax_cross_entropy,
         "softmax_cross_entropy_backward": softmax_cross_entropy_backward,
         "learnkit_relu_backward": learnkit_relu_backward,
-    }.get(name)
+    }
+    found = own.get(name)
     if found is None:
         raise NotImplementedError(f"kernel {name!r} needs a C++ compiler (c++, g++ or clang++)")
     return found

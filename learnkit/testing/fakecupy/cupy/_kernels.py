@@ -97,7 +97,7 @@ class RawKernel:
             if bool(described[2 * i]) != is_array or described[2 * i + 1] != value.itemsize:
                 kind = "an array" if is_array else "a number"
                 raise TypeError(
-                    f"kernel {self.name!r}, parameter {i}: the source says {c_type!r}, got {kind} of {value.dtype}"
+                    f"kernel {self.name!r}, parameter {i}: expected {c_type!r}, got {kind} of {value.dtype}"
                 )
             held.append(np.array(value.ctypes.data, dtype=np.uintp) if is_array else value)
         return held
@@ -145,8 +145,11 @@ class ElementwiseKernel:
 
     def __call__(self, *args: Any, size: int | None = None, block_size: int = 128, stream: Any = None) -> Any:
         if len(args) not in (len(self.ins), len(self.ins) + len(self.outs)):
-            raise TypeError(f"Wrong number of arguments for {self.name!r}. It must be either {len(self.ins)} or "
-                            f"{len(self.ins) + len(self.outs)} (with outputs), but given {len(args)}.")  # fmt: skip
+            both = len(self.ins) + len(self.outs)
+            raise TypeError(
+                f"Wrong number of arguments for {self.name!r}. It must be either {len(self.ins)} or {both} "
+                f"(with outputs), but given {len(args)}."
+            )
         for a in args:
             if not isinstance(a, (*SCALARS, ndarray)):
                 raise TypeError(f"Unsupported type {type(a)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import islice
 from typing import Any
 
 from learnkit.autodiff.reverse import vjp
@@ -31,7 +33,7 @@ def check_grads(
 
     Args:
         fn: a function of arrays, or of trees of arrays, that returns an array or a tree of them.
-        args: float64 arrays (or trees) at which ``fn`` is smooth.
+        args: float64 arrays, trees of them, or models, at which ``fn`` is smooth.
         order: 1 checks the gradient, 2 its gradient as well, and so on.
         rtol, atol: an entry passes if ``|reverse - difference| <= atol + rtol * scale``, where scale is
             the larger of the two magnitudes.
@@ -67,17 +69,19 @@ def check_grads(
 def _compare(fn: Callable[..., Array], args: tuple[Any, ...], rtol: float, atol: float, step: float) -> None:
     value, pullback = vjp(fn, *args)
     gradients, _ = flatten(list(pullback(array_namespace(value).ones_like(value))))
-    leaves = Leaves(list(args))
-    hosts = [backend_of(v) for v in leaves.values]
+    trees = [Leaves(arg) for arg in args]
+    paths = [f"[{i}]{path}" for i, tree in enumerate(trees) for path in tree.paths]
+    values = [v for tree in trees for v in tree.values]
+    hosts = [backend_of(v) for v in values]
     compared = 0
-    for k, (path, gradient) in enumerate(zip(leaves.paths, gradients, strict=True)):
+    for k, (path, gradient) in enumerate(zip(paths, gradients, strict=True)):
         host = hosts[k]
-        if gradient.shape != leaves.values[k].shape:
+        if gradient.shape != values[k].shape:
             raise GradientError(
-                f"gradient of argument {path} has shape {gradient.shape}, the argument {leaves.values[k].shape}"
+                f"gradient of argument {path} has shape {gradient.shape}, the argument {values[k].shape}"
             )
         reverse = host.to_numpy(gradient).ravel().tolist()
-        point = host.to_numpy(leaves.values[k]).copy()
+        point = host.to_numpy(values[k]).copy()
         flat = point.reshape(-1)
         for j, got in enumerate(reverse):
             h = step * max(1.0, abs(float(flat[j])))
@@ -85,10 +89,10 @@ def _compare(fn: Callable[..., Array], args: tuple[Any, ...], rtol: float, atol:
             def at(shift: float, j: int = j, k: int = k, flat: Any = flat, point: Any = point) -> float:
                 before = flat[j]
                 flat[j] = before + shift
-                moved = list(leaves.values)
+                moved = list(values)
                 moved[k] = hosts[k].asarray(point.copy())
                 flat[j] = before
-                return float(fn(*leaves.rebuild(moved)))
+                return _value(fn, trees, moved)
 
             wanted = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
             compared += 1
@@ -102,6 +106,18 @@ def _compare(fn: Callable[..., Array], args: tuple[Any, ...], rtol: float, atol:
                 )
     if not compared:
         raise GradientError("check_grads compared nothing: the arguments have no entries")
+
+
+def _value(fn: Callable[..., Array], trees: list[Leaves], values: list[Array]) -> float:
+    """``fn`` of the trees with other leaves."""
+    rest = iter(values)
+    with ExitStack() as stack:
+        bound = []
+        for tree in trees:
+            argument, block = tree.bound(list(islice(rest, len(tree.values))))
+            stack.enter_context(block)
+            bound.append(argument)
+        return float(fn(*bound))
 
 
 def _contracted(fn: Callable[..., Any]) -> Callable[..., Array]:

@@ -17,7 +17,7 @@ from learnkit.autodiff.rules.indexing import INDEXING
 from learnkit.autodiff.rules.linalg import LINALG
 from learnkit.autodiff.rules.reduction import REDUCTIONS
 from learnkit.autodiff.rules.structure import STRUCTURE
-from learnkit.autodiff.variable import Variable
+from learnkit.autodiff.variable import Variable, plain_value
 from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.kernels import Kernels
 
@@ -52,7 +52,6 @@ _CONSTANT = frozenset(
         "signbit",
         "trunc",
         "floor_divide",
-        "remainder",
         "searchsorted",
         "argsort",
         "arange",
@@ -113,7 +112,7 @@ class VariableNamespace:
         self.base_namespace = base
         self.__name__ = f"learnkit.autodiff.namespace({getattr(base, '__name__', base)})"
         self.special = _Special()
-        self.kernels = Kernels(self)
+        self.kernels = Kernels(self, in_place=False)
 
     def __getattr__(self, name: str) -> Any:
         made = self._make(name)
@@ -124,6 +123,8 @@ class VariableNamespace:
         differentiable = _DIFFERENTIABLE.get(name)
         if differentiable is not None:
             return differentiable
+        if name == "asarray":
+            return functools.partial(_asarray, self.base_namespace)
         if name in _DTYPES:
             return getattr(self.base_namespace, name)
         if name in _CONSTANT:
@@ -131,7 +132,7 @@ class VariableNamespace:
         raise AttributeError(f"{self.__name__} has no function {name!r}")
 
     def __dir__(self) -> list[str]:
-        return sorted({*_DIFFERENTIABLE, *_DTYPES, *_CONSTANT, "special"})
+        return sorted({*_DIFFERENTIABLE, *_DTYPES, *_CONSTANT, "asarray", "special"})
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, VariableNamespace) and self.base_namespace == other.base_namespace
@@ -150,24 +151,22 @@ class _Special:
 
 
 def _constant(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``function`` of the values of its variables."""
+    """``function`` of the plain values of its arguments, which may be variables of several levels."""
 
     @functools.wraps(function, updated=())
     def plain(*args: Any, **kwargs: Any) -> Any:
-        return function(*(_strip(a) for a in args), **{k: _strip(v) for k, v in kwargs.items()})
+        return function(*(plain_value(a) for a in args), **{k: plain_value(v) for k, v in kwargs.items()})
 
     return plain
 
 
-def _strip(x: Any) -> Any:
-    return x.data if type(x) is Variable else x
-
-
-def _asarray(x: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Array:
-    """A variable stays on the tape; anything else becomes a plain array."""
+def _asarray(
+    base: Any, x: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
+) -> Array:
+    """A variable stays on the tape; anything else becomes an array of the namespace below."""
     if type(x) is Variable:
         return x if dtype is None or dtype == x.dtype else structure.astype(x, dtype)
-    return array_namespace(x).asarray(x, dtype=dtype, device=device, copy=copy)
+    return base.asarray(x, dtype=dtype, device=device, copy=copy)
 
 
 _DIFFERENTIABLE: dict[str, Primitive | Callable[..., Any]] = {
@@ -177,7 +176,7 @@ _DIFFERENTIABLE: dict[str, Primitive | Callable[..., Any]] = {
     **LINALG,
     **STRUCTURE,
     **INDEXING,
-    "asarray": _asarray,
+    "astype": structure.astype,
     "concat": structure.concat,
     "stack": structure.stack,
     "where": where,

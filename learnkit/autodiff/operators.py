@@ -12,7 +12,7 @@ from learnkit.autodiff.primitive import Primitive
 from learnkit.autodiff.rules.elementwise import BINARY, UNARY
 from learnkit.autodiff.rules.indexing import read
 from learnkit.autodiff.rules.linalg import matmul, matrix_transpose
-from learnkit.autodiff.variable import Variable
+from learnkit.autodiff.variable import Variable, plain_value
 from learnkit.backends.base import PYTHON_SCALARS, array_namespace
 
 __all__ = ["install"]
@@ -35,18 +35,17 @@ def _operator(function: Primitive) -> tuple[Callable[..., Any], Callable[..., An
 def _plain(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """An operator without gradient: the value, as a plain array."""
 
-    def strip(x: Any) -> Any:
-        return x.data if type(x) is Variable else x
-
     def forward(self: Variable, other: Any) -> Any:
         if not _is_operand(other):
             return NotImplemented
-        return getattr(array_namespace(self.data), name)(self.data, strip(other))
+        value = plain_value(self)
+        return getattr(array_namespace(value), name)(value, plain_value(other))
 
     def reflected(self: Variable, other: Any) -> Any:
         if not _is_operand(other):
             return NotImplemented
-        return getattr(array_namespace(self.data), name)(other, self.data)
+        value = plain_value(self)
+        return getattr(array_namespace(value), name)(plain_value(other), value)
 
     return forward, reflected
 
@@ -59,15 +58,15 @@ def install() -> None:
         ("mul", BINARY["multiply"]),
         ("truediv", BINARY["divide"]),
         ("pow", BINARY["pow"]),
+        ("mod", BINARY["remainder"]),
         ("matmul", matmul),
     ):
         forward, reflected = _operator(function)
         setattr(Variable, f"__{symbol}__", forward)
         setattr(Variable, f"__r{symbol}__", reflected)
-    for symbol, name in (("floordiv", "floor_divide"), ("mod", "remainder")):
-        forward, reflected = _plain(name)
-        setattr(Variable, f"__{symbol}__", forward)
-        setattr(Variable, f"__r{symbol}__", reflected)
+    forward, reflected = _plain("floor_divide")
+    setattr(Variable, "__floordiv__", forward)  # noqa: B010
+    setattr(Variable, "__rfloordiv__", reflected)  # noqa: B010
     for symbol, name in (
         ("eq", "equal"),
         ("ne", "not_equal"),

@@ -18,14 +18,14 @@ library lets ``array * variable`` reach the variable.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from learnkit.autodiff.tape import Backward, Node
 from learnkit.autodiff.variable import Variable
 from learnkit.backends.base import Array, array_namespace
 
-__all__ = ["Primitive", "primitive"]
+__all__ = ["Primitive", "plain_and_parents", "primitive"]
 
 
 class Primitive:
@@ -56,26 +56,38 @@ class Primitive:
         rest: tuple[Any, ...] = ()
         if self.arrays is not None:
             args, rest = args[: self.arrays], args[self.arrays :]
-        level = 0
-        for a in args:
-            if type(a) is Variable and a.node.level > level:
-                level = a.node.level
-        if not level:
-            return self.forward(array_namespace(*args), *args, *rest, **options)[0]
-        plain: list[Any] = []
-        parents: list[Node | None] = []
-        for a in args:
-            if type(a) is Variable and a.node.level == level:
-                plain.append(a.data)
-                parents.append(a.node)
-            else:  # a constant for this differentiation, though perhaps a variable of an outer one
-                plain.append(a)
-                parents.append(None)
+        plain, parents, level = plain_and_parents(args)
         value, saved = self.forward(array_namespace(*plain), *plain, *rest, **options)
+        if not level:
+            return value
         return Variable(value, Node(level, self.backward, tuple(parents), saved))
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
+
+
+def plain_and_parents(args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Node | None], int]:
+    """Arguments below the newest differentiation among them: plain values, their nodes, and its level.
+
+    What is not a variable of that differentiation is a constant for it, node ``None``, though it may be
+    a variable of an outer one. The level is 0 if no argument is a variable.
+    """
+    level = 0
+    for a in args:
+        if type(a) is Variable and a.node.level > level:
+            level = a.node.level
+    if not level:
+        return args, (), 0
+    plain: list[Any] = []
+    parents: list[Node | None] = []
+    for a in args:
+        if type(a) is Variable and a.node.level == level:
+            plain.append(a.data)
+            parents.append(a.node)
+        else:
+            plain.append(a)
+            parents.append(None)
+    return plain, parents, level
 
 
 def primitive(arrays: int | None = None) -> Callable[[Callable[..., tuple[Array, Any]]], Primitive]:

@@ -9,7 +9,7 @@ from typing import Any
 import array_api_compat
 
 from learnkit.autodiff.tape import Leaf, Node, backpropagate, new_level
-from learnkit.autodiff.variable import Variable
+from learnkit.autodiff.variable import Variable, plain_value
 from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.tree import Leaves, flatten
 from learnkit.errors import ArgumentError, GradientError, ShapeError
@@ -139,7 +139,9 @@ def vjp(fn: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ..
             for n in leaf_nodes:
                 n.gradient, n.fresh = None, True
         if roots:
-            backpropagate(roots, array_namespace(*(g for _, g in roots), *_all(chosen)), keep=True)
+            # The values too: the function may have used variables of an outer differentiation.
+            xp = array_namespace(*(g for _, g in roots), *(_lower(y, level) for y in outputs))
+            backpropagate(roots, xp, keep=True)
         return tuple(
             leaves.rebuild([_gradient(n, v) for n, v in zip(leaf_nodes, leaves.values, strict=True)])
             for leaves, leaf_nodes in zip(chosen, nodes, strict=True)
@@ -156,17 +158,7 @@ def stop_gradient(x: Any) -> Any:
     np.float64(3.0)
     """
     leaves, rebuild = flatten(x)
-    return rebuild([_plain(leaf) for leaf in leaves])
-
-
-def _plain(x: Any) -> Any:
-    while type(x) is Variable:
-        x = x.data
-    return x
-
-
-def _all(chosen: list[Leaves]) -> list[Array]:
-    return [v for leaves in chosen for v in leaves.values]
+    return rebuild([plain_value(leaf) for leaf in leaves])
 
 
 def _name(fn: Function) -> str:
@@ -217,7 +209,16 @@ def _lower(x: Any, level: int) -> Any:
 
 
 def _gradient(node: Leaf, value: Array) -> Array:
-    if node.gradient is not None:
-        return node.gradient
+    """The gradient of a leaf in the dtype of the leaf, as an array that nothing else refers to."""
     xp = array_namespace(value)
-    return xp.zeros(value.shape, dtype=value.dtype, device=array_api_compat.device(value))
+    g = node.gradient
+    if g is None:
+        return xp.zeros(value.shape, dtype=value.dtype, device=array_api_compat.device(value))
+    xp = array_namespace(g)
+    if g.dtype != value.dtype:
+        return xp.astype(g, value.dtype)
+    if type(g) is Variable:
+        return g
+    # Rules pass views on, and one array to several arguments; the caller may change what he is given.
+    own = xp.asarray(g, copy=True)
+    return own if own.shape else own[()]

@@ -16,7 +16,7 @@ from learnkit.autodiff.tape import Node
 from learnkit.backends.base import Array
 from learnkit.errors import GradientError
 
-__all__ = ["Variable", "is_variable"]
+__all__ = ["Variable", "is_variable", "plain_value"]
 
 _NUMPY_HINT = (
     "use the functions of array_namespace(x), which are differentiable, or stop_gradient(x) for a constant"
@@ -116,3 +116,10 @@ class Variable:
 def is_variable(x: Any) -> bool:
     """Whether ``x`` is on the tape."""
     return type(x) is Variable
+
+
+def plain_value(x: Any) -> Any:
+    """``x`` taken off every tape; what is no variable is returned as it is."""
+    while type(x) is Variable:
+        x = x.data
+    return x

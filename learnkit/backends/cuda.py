@@ -10,7 +10,7 @@ them in. Arrays are dense and in row-major order.
 
 from __future__ import annotations
 
-__all__ = ["C_TYPES", "PHILOX_UNIFORM", "SOFTMAX_CROSS_ENTROPY", "source"]
+__all__ = ["C_TYPES", "PHILOX_UNIFORM", "SOFTMAX", "source"]
 
 #: The C type of a dtype of the standard.
 C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "int64": "long long"}
@@ -53,46 +53,60 @@ extern "C" __global__ void philox_uniform(REAL *out, long long n, word seed, wor
 
 #: Forward: one group of threads a row, at most 256 and a power of two. Backward: one thread a number.
 #: A label outside [0, k) gives a loss of NaN and no read outside the row.
-SOFTMAX_CROSS_ENTROPY = r"""
-extern "C" __global__ void softmax_cross_entropy(
-    const REAL *z, const LABEL *labels, REAL *losses, REAL *p, long long k)
+SOFTMAX = r"""
+/* The softmax of a row; every thread of the group learns the largest logit and the sum. */
+__device__ static void softmax_row(const REAL *z, REAL *p, long long k, REAL *largest, REAL *sum)
 {
     __shared__ REAL part[256];
-    const long long row = blockIdx.x;
     const int me = threadIdx.x, threads = blockDim.x;
-    z += row * k;
-    p += row * k;
 
-    REAL largest = z[0];
+    REAL top = z[0];
     for (long long j = me; j < k; j += threads)
-        if (z[j] > largest) largest = z[j];
-    part[me] = largest;
+        if (z[j] > top) top = z[j];
+    part[me] = top;
     __syncthreads();
     for (int half = threads / 2; half > 0; half /= 2) {
         if (me < half && part[me + half] > part[me]) part[me] = part[me + half];
         __syncthreads();
     }
-    largest = part[0];
+    top = part[0];
     __syncthreads();
 
-    REAL sum = 0;
+    REAL mine = 0;
     for (long long j = me; j < k; j += threads) {
-        const REAL e = exp(z[j] - largest);
+        const REAL e = exp(z[j] - top);
         p[j] = e;
-        sum += e;
+        mine += e;
     }
-    part[me] = sum;
+    part[me] = mine;
     __syncthreads();
     for (int half = threads / 2; half > 0; half /= 2) {
         if (me < half) part[me] += part[me + half];
         __syncthreads();
     }
-    sum = part[0];
-    for (long long j = me; j < k; j += threads) p[j] /= sum;
-    if (me == 0) {
+    const REAL total = part[0];
+    for (long long j = me; j < k; j += threads) p[j] /= total;
+    *largest = top;
+    *sum = total;
+}
+
+extern "C" __global__ void softmax(const REAL *z, REAL *p, long long k)
+{
+    const long long row = blockIdx.x;
+    REAL largest, sum;
+    softmax_row(z + row * k, p + row * k, k, &largest, &sum);
+}
+
+extern "C" __global__ void softmax_cross_entropy(
+    const REAL *z, const LABEL *labels, REAL *losses, REAL *p, long long k)
+{
+    const long long row = blockIdx.x;
+    REAL largest, sum;
+    softmax_row(z + row * k, p + row * k, k, &largest, &sum);
+    if (threadIdx.x == 0) {
         const long long label = labels[row];
         const REAL nan = (REAL)0 / (sum - sum);
-        losses[row] = label >= 0 && label < k ? (REAL)(log(sum) - (z[label] - largest)) : nan;
+        losses[row] = label >= 0 && label < k ? (REAL)(log(sum) - (z[row * k + label] - largest)) : nan;
     }
 }
 

@@ -19,6 +19,10 @@ from learnkit.errors import ArgumentError, BackendError, MissingDependencyError
 
 __all__ = ["CupyBackend", "CupyKernels"]
 
+# The dtypes that the raw kernels are compiled for; others take the generic way.
+_REALS = ("float32", "float64")
+_LABELS = ("int32", "int64")
+
 
 class CupyBackend(Backend):
     """CuPy on one CUDA device.
@@ -37,6 +41,7 @@ class CupyBackend(Backend):
     """
 
     name = "cupy"
+    on_host = False
     array_types = ("cupy.ndarray",)
 
     def __init__(self, device: str | None = None) -> None:
@@ -136,8 +141,17 @@ def _relu_backward() -> Any:
     return cupy.ElementwiseKernel("T g, T y", "T dx", "dx = y > 0 ? g : (T)0", "learnkit_relu_backward")
 
 
+def _group(k: int) -> int:
+    """Threads that share a row of ``k`` numbers: a power of two from 32 to 256."""
+    return min(256, max(32, 1 << (k - 1).bit_length()))
+
+
 class CupyKernels(Kernels):
-    """CuPy's own ways; the number of launches of each is kept by a test."""
+    """CuPy's own ways; the number of launches of each is kept by a test.
+
+    Matrices are multiplied with ``a @ b`` and ``a.dot(b)``, which go straight to cuBLAS; ``cupy.matmul``
+    first passes through the machinery of generalised ufuncs, in Python.
+    """
 
     def __init__(self, xp: Any, in_place: bool = True) -> None:
         super().__init__(xp, in_place)
@@ -185,19 +199,24 @@ class CupyKernels(Kernels):
         return out
 
     def matmul_into(self, out: Array | None, a: Array, b: Array) -> Array:
-        return self._cupy.matmul(a, b, out=out)
+        if out is None:
+            return a @ b
+        if out.flags.c_contiguous and out.dtype == a.dtype == b.dtype:
+            return a.dot(b, out=out)
+        out[...] = a @ b
+        return out
 
     def column_sums_into(self, out: Array | None, g: Array) -> Array:
-        return self._cupy.matmul(self.ones(g.shape[0], g), g, out=out)
+        return self.matmul_into(out, self.ones(g.shape[0], g), g)
 
     def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
-        y = self._cupy.matmul(x, weight)
+        y = x @ weight
         if bias is None:
             return y
         if bias.dtype == y.dtype:
             y += bias
             return y
-        return self._cupy.add(y, bias)
+        return y + bias
 
     def relu(self, x: Array) -> Array:
         return self._cupy.maximum(x, 0)
@@ -207,9 +226,21 @@ class CupyKernels(Kernels):
             return super().relu_backward(g, y)
         return _relu_backward()(g, y)
 
+    def softmax(self, z: Array) -> Array:
+        if z.dtype.name not in _REALS or z.size == 0:
+            return super().softmax(z)
+        import numpy as np
+
+        z = self._cupy.ascontiguousarray(z)
+        p = self._cupy.empty(z.shape, dtype=z.dtype)
+        k = z.shape[-1]
+        kernel = _raw_kernel(cuda.SOFTMAX, "softmax", z.dtype.name)
+        kernel((z.size // k,), (_group(k),), (z, p, np.int64(k)))
+        return p
+
     def softmax_cross_entropy(self, z: Array, labels: Array) -> tuple[Array, Array]:
         real, label = z.dtype.name, labels.dtype.name
-        if real not in cuda.C_TYPES or label not in cuda.C_TYPES or z.size == 0:
+        if real not in _REALS or label not in _LABELS or z.size == 0:
             return super().softmax_cross_entropy(z, labels)
         import numpy as np
 
@@ -217,14 +248,13 @@ class CupyKernels(Kernels):
         n, k = z.shape
         z, labels = cupy.ascontiguousarray(z), cupy.ascontiguousarray(labels)
         losses, p = cupy.empty(n, dtype=z.dtype), cupy.empty((n, k), dtype=z.dtype)
-        threads = min(256, max(32, 1 << (k - 1).bit_length()))
-        kernel = _raw_kernel(cuda.SOFTMAX_CROSS_ENTROPY, "softmax_cross_entropy", real, label)
-        kernel((n,), (threads,), (z, labels, losses, p, np.int64(k)))
+        kernel = _raw_kernel(cuda.SOFTMAX, "softmax_cross_entropy", real, label)
+        kernel((n,), (_group(k),), (z, labels, losses, p, np.int64(k)))
         return losses, p
 
     def softmax_cross_entropy_backward(self, g: Array, p: Array, labels: Array) -> Array:
         real, label = p.dtype.name, labels.dtype.name
-        if real not in cuda.C_TYPES or label not in cuda.C_TYPES or g.dtype != p.dtype or p.size == 0:
+        if real not in _REALS or label not in _LABELS or g.dtype != p.dtype or p.size == 0:
             return super().softmax_cross_entropy_backward(g, p, labels)
         import numpy as np
 
@@ -232,6 +262,6 @@ class CupyKernels(Kernels):
         n, k = p.shape
         g, p, labels = (cupy.ascontiguousarray(a) for a in (g, p, labels))
         dz = cupy.empty((n, k), dtype=p.dtype)
-        kernel = _raw_kernel(cuda.SOFTMAX_CROSS_ENTROPY, "softmax_cross_entropy_backward", real, label)
+        kernel = _raw_kernel(cuda.SOFTMAX, "softmax_cross_entropy_backward", real, label)
         kernel((-(-n * k // 256),), (256,), (g, p, labels, dz, np.int64(n), np.int64(k)))
         return dz

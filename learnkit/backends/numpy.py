@@ -8,7 +8,7 @@ import array_api_compat.numpy
 import numpy as np
 
 from learnkit.backends import scatter, special
-from learnkit.backends.base import Array, Backend
+from learnkit.backends.base import Array, Backend, size_of
 from learnkit.backends.kernels import Kernels
 from learnkit.errors import ArgumentError
 
@@ -122,8 +122,11 @@ class NumpyKernels(Kernels):
         scatter.check_index_add(x, indices, values)
         if indices.size:
             scatter.refuse_outside(int(indices.min()), int(indices.max()), x.shape[0])
-        out = np.array(x)
-        np.add.at(out, indices, values)
+        out = np.array(x, order="C")
+        if x.ndim > 1:  # element by element, NumPy has a loop that is three times faster than row by row
+            width = size_of(x.shape[1:])
+            indices = (indices.astype(np.int64)[:, None] * width + np.arange(width)).reshape(-1)
+        np.add.at(out.reshape(-1), indices, values.reshape(-1))
         return out
 
     def matmul_into(self, out: Array | None, a: Array, b: Array) -> Array:

@@ -49,6 +49,7 @@ class TorchBackend(Backend):
             self.device = torch.device("cpu" if device is None else device)
         except RuntimeError:
             raise ArgumentError(f"backend 'torch' has no device {device!r}: {_EXPECTED}") from None
+        self.on_host = self.device.type == "cpu"
         if self.device.type == "cuda":
             count = torch.cuda.device_count() if torch.cuda.is_available() else 0
             if count == 0:

@@ -12,28 +12,22 @@ import io
 import math
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from learnkit.data.files import decode_text, read_bytes
-from learnkit.data.table import Column, Table, listed, parse_number, text_array
+from learnkit.data.table import Codes, Column, Table, listed, parse_number
 from learnkit.errors import ArgumentError, DataError
 
 __all__ = ["read_csv"]
 
-#: Rows are turned into columns this many at a time, so that a long file is never held twice.
-CHUNK = 4096
+#: Rows are turned into columns this many at a time: the cells in work stay in the cache of the processor.
+CHUNK = 512
 SEPARATORS = {",": "','", ";": "';'", "\t": "'\\t'", "|": "'|'"}
 _SPELLED = {"\\t": "\t", "tab": "\t", "comma": ",", "semicolon": ";", "space": " "}
-
-
-class _Strip(dict[str, str]):
-    """Each distinct cell, stripped once and kept once."""
-
-    def __missing__(self, cell: str) -> str:
-        stripped = self[cell] = cell.strip()
-        return stripped
 
 
 def read_csv(
@@ -113,12 +107,10 @@ class _Parser:
             raise DataError(f"{self.path}: {some}; need at least {min_rows}")
         names = self._settle_last(names, columns, line_numbers)
         names = self._name_unnamed(names, columns)
-        parsed = {
-            name: Column.parse(name, text_array(cells))
-            for name, cells in zip(names, columns, strict=True)
-            if name
+        named = {
+            name: replace(column, name=name) for name, column in zip(names, columns, strict=True) if name
         }
-        return Table(self.path, parsed, np.array(line_numbers, dtype=np.int64), tuple(self.notices))
+        return Table(self.path, named, np.array(line_numbers, dtype=np.int64), tuple(self.notices))
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """The rows that are not blank, each with the line on which it starts."""
@@ -198,10 +190,10 @@ class _Parser:
 
     def _columns(
         self, second: tuple[int, list[str]], rows: Iterator[tuple[int, list[str]]], width: int
-    ) -> tuple[list[list[str]], list[int]]:
-        """The cells by column, and the line number of each row."""
-        memos = [_Strip() for _ in range(width)]
-        columns: list[list[str]] = [[] for _ in range(width)]
+    ) -> tuple[list[Column], list[int]]:
+        """The columns, still without names, and the line number of each row."""
+        texts = [Codes() for _ in range(width)]
+        codes: list[list[NDArray[np.int32]]] = [[] for _ in range(width)]
         line_numbers: list[int] = []
         chunk: list[list[str]] = []
         line, cells = second
@@ -212,10 +204,11 @@ class _Parser:
             line_numbers.append(line)
             following = next(rows, None)
             if following is None or len(chunk) == CHUNK:
-                for column, memo, values in zip(columns, memos, zip(*chunk, strict=True), strict=True):
-                    column.extend(map(memo.__getitem__, values))
+                for part, index, values in zip(codes, texts, zip(*chunk, strict=True), strict=True):
+                    part.append(np.fromiter(map(index.__getitem__, values), np.int32, len(chunk)))
                 chunk.clear()
             if following is None:
+                columns = [Column.coded("", np.concatenate(p), t) for p, t in zip(codes, texts, strict=True)]
                 return columns, line_numbers
             line, cells = following
 
@@ -232,11 +225,11 @@ class _Parser:
             hint=hint,
         )
 
-    def _settle_last(self, names: list[str], columns: list[list[str]], line_numbers: list[int]) -> list[str]:
+    def _settle_last(self, names: list[str], columns: list[Column], line_numbers: list[int]) -> list[str]:
         """Drop the empty column that a separator at the end of every line makes."""
         if len(columns) == len(names) and names[-1]:
             return names
-        filled = next((i for i, cell in enumerate(columns[-1]) if cell), None)
+        filled = next((i for i, cell in enumerate(columns[-1].text) if cell), None)
         if filled is None and len(columns) > 1:
             columns.pop()
             self.notices.append("every line ends with a separator; the empty column after it was dropped")
@@ -245,7 +238,7 @@ class _Parser:
             raise self._ragged(line_numbers[filled or 0], len(columns), len(names))
         return names
 
-    def _name_unnamed(self, names: list[str], columns: list[list[str]]) -> list[str]:
+    def _name_unnamed(self, names: list[str], columns: list[Column]) -> list[str]:
         """Give a name to columns without one; ``""`` for a column of row numbers, which is dropped."""
         settled = list(names)
         for i, name in enumerate(names):
@@ -270,7 +263,7 @@ def _look_like_data(names: list[str]) -> bool:
     return bool(real) and (len(real) == len(numbers) or any(x % 1 != 0 for x in real))
 
 
-def _counts_up(cells: list[str]) -> bool:
+def _counts_up(column: Column) -> bool:
     """Whether the cells are 0, 1, 2, ... or 1, 2, 3, ..."""
-    start = cells[0]
-    return start in ("0", "1") and all(cell == str(i) for i, cell in enumerate(cells, int(start)))
+    start = column.text[0]
+    return start in ("0", "1") and all(cell == str(i) for i, cell in enumerate(column.text, int(start)))

@@ -31,7 +31,9 @@ def mean_and_std(
         size = np.squeeze(scale, axis=axis)
         mean, std = np.mean(values / scale, axis=axis) * size, np.std(values / scale, axis=axis) * size
     equal = np.squeeze(low == high, axis=axis)
-    return np.asarray(mean), np.where(equal | (std == 0), 1.0, std)
+    # The mean of equal values may differ from them by a rounding error.
+    mean = np.where(equal, np.squeeze(low, axis=axis), mean)
+    return mean, np.where(equal | (std == 0), 1.0, std)
 
 
 def _byte_mean_and_std(values: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -147,9 +147,7 @@ def _profile_numbers(column: Column, table: Table, missing: int) -> ColumnProfil
     check_finite_cells(column, table)
     values = column.numbers[~column.missing]
     if values.min() == values.max():
-        return ColumnProfile(
-            name, "dropped", missing, note=f"is constant ({column.numbers[0]:g}) and was dropped"
-        )
+        return ColumnProfile(name, "dropped", missing, note=f"is constant ({values[0]:g}) and was dropped")
     large = np.flatnonzero(np.abs(column.numbers) > EXACT_INTEGER)
     if any(str(column.text[row]).lstrip("+-").isdigit() for row in large):
         note = "looks like an id (whole numbers above 2**53) and was dropped"

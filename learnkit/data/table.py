@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from learnkit.errors import DataError, did_you_mean
 
-__all__ = ["MISSING_WORDS", "Column", "Table", "listed", "parse_number", "text_array"]
+__all__ = ["MISSING_WORDS", "Codes", "Column", "Table", "listed", "parse_number", "text_array"]
 
 #: Cells that mean "no value"; compared after surrounding blanks were removed.
 MISSING_WORDS = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"})
@@ -24,35 +25,63 @@ MISSING_WORDS = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One column of a table; four arrays of one length.
+    """One column of a table: its different texts, and for each row which of them it holds.
+
+    What a text means is worked out once for each different text. The arrays over rows are made when they
+    are first asked for; all have one length.
 
     Attributes:
         name: the name in the header.
-        text: the cells as text, an object array of ``str`` without surrounding blanks.
-        numbers: float64; NaN where the cell is missing or is not a number.
-        missing: bool; True where the cell is one of ``MISSING_WORDS`` or another spelling of NaN.
-        bad: bool; True where the cell is neither missing nor a number.
+        codes: int32 (rows,), the position of each row's text in ``distinct``.
+        distinct: the texts, an object array of ``str`` without surrounding blanks. A text may stand there
+            twice, and after :meth:`take` some may be in no row.
     """
 
     name: str
-    text: NDArray[np.object_]
-    numbers: NDArray[np.float64]
-    missing: NDArray[np.bool_]
-    bad: NDArray[np.bool_]
+    codes: NDArray[np.int32]
+    distinct: NDArray[np.object_]
+    _meaning: _Meaning
 
     @classmethod
-    def parse(cls, name: str, text: NDArray[np.object_]) -> Column:
+    def coded(cls, name: str, codes: NDArray[np.int32], texts: Iterable[str]) -> Column:
+        """A column from codes and the texts they stand for."""
+        distinct = text_array([text.strip() for text in texts])
+        return cls(name, codes, distinct, _Meaning.of(distinct))
+
+    @classmethod
+    def parse(cls, name: str, cells: Iterable[str]) -> Column:
         """A column from its cells.
 
-        >>> column = Column.parse("a", np.array(["1.5", "?", "x"], dtype=object))
+        >>> column = Column.parse("a", ["1.5", "?", "x"])
         >>> column.numbers.tolist(), column.missing.tolist(), column.bad.tolist()
         ([1.5, nan, nan], [False, True, False], [False, False, True])
         """
-        numbers, bad = _parse_numbers(text)
-        return cls(name, text, numbers, np.isnan(numbers) & ~bad, bad)
+        index = Codes()
+        codes = np.array([index[cell] for cell in cells], dtype=np.int32)
+        return cls.coded(name, codes, index)
 
     def __len__(self) -> int:
-        return len(self.text)
+        return len(self.codes)
+
+    @cached_property
+    def text(self) -> NDArray[np.object_]:
+        """The cells as text, an object array of ``str``."""
+        return self.distinct.take(self.codes)
+
+    @cached_property
+    def numbers(self) -> NDArray[np.float64]:
+        """The cells as float64; NaN where the cell is missing or is not a number."""
+        return self._meaning.numbers.take(self.codes)
+
+    @cached_property
+    def missing(self) -> NDArray[np.bool_]:
+        """True where the cell is one of ``MISSING_WORDS`` or another spelling of NaN."""
+        return self._meaning.missing.take(self.codes)
+
+    @cached_property
+    def bad(self) -> NDArray[np.bool_]:
+        """True where the cell is neither missing nor a number."""
+        return self._meaning.bad.take(self.codes)
 
     @property
     def numeric(self) -> bool:
@@ -61,27 +90,38 @@ class Column:
 
     def take(self, rows: NDArray[Any]) -> Column:
         """The column restricted to ``rows``, given as indices or as a mask."""
-        return Column(self.name, self.text[rows], self.numbers[rows], self.missing[rows], self.bad[rows])
+        return replace(self, codes=self.codes[rows])
 
 
-def _parse_numbers(text: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Numbers (NaN where there is none) and the mask of the cells that are not numbers and not missing."""
-    bad = np.zeros(len(text), dtype=np.bool_)
-    try:
-        numbers = text.astype(np.float64)
-    except ValueError:
-        pass
-    else:
-        if "_" not in "".join(text):
-            return numbers, bad
-    # A cell fails as text, is missing, or carries an underscore (which Python would read as a digit
-    # separator, so that "2020_01" became 202001). Each distinct text is looked at once.
-    values = {cell: parse_number(cell) for cell in set(text.tolist())}
-    wrong = {cell for cell, value in values.items() if math.isnan(value) and not _is_missing(cell)}
-    numbers = np.array([values[cell] for cell in text.tolist()], dtype=np.float64)
-    if wrong:
-        bad = np.array([cell in wrong for cell in text.tolist()], dtype=np.bool_)
-    return numbers, bad
+class Codes(dict[str, int]):
+    """Text -> its number, counted from 0 in the order in which texts are first asked for."""
+
+    def __missing__(self, text: str) -> int:
+        code = self[text] = len(self)
+        return code
+
+
+@dataclass(frozen=True, eq=False)
+class _Meaning:
+    """What each text of an array is: a number, nothing, or neither."""
+
+    numbers: NDArray[np.float64]
+    missing: NDArray[np.bool_]
+    bad: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, texts: NDArray[np.object_]) -> _Meaning:
+        try:
+            numbers = texts.astype(np.float64)
+        except ValueError:
+            numbers = None
+        # Python reads an underscore as a digit separator, so that "2020_01" would be 202001.
+        if numbers is None or "_" in "".join(texts):
+            numbers = np.array([parse_number(text) for text in texts], dtype=np.float64)
+        none = np.isnan(numbers)
+        missing = none.copy()
+        missing[none] = [_is_missing(text) for text in texts[none]]
+        return cls(numbers, missing, none & ~missing)
 
 
 def parse_number(cell: str) -> float:
@@ -133,11 +173,10 @@ class Table:
         >>> len(table), list(table.columns), table.columns["a"].numeric
         (3, ['a', 'b'], True)
         """
-        cells = {name: [str(v).strip() for v in values] for name, values in columns.items()}
-        lengths = {name: len(values) for name, values in cells.items()}
-        if not cells or len(set(lengths.values())) > 1:
+        parsed = {name: Column.parse(name, map(str, values)) for name, values in columns.items()}
+        lengths = {name: len(column) for name, column in parsed.items()}
+        if not parsed or len(set(lengths.values())) > 1:
             raise DataError(f"{path}: expected columns of one length, got {lengths or 'no columns'}")
-        parsed = {name: Column.parse(name, text_array(values)) for name, values in cells.items()}
         count = next(iter(lengths.values()))
         return cls(path, parsed, np.arange(1, count + 1, dtype=np.int64))
 

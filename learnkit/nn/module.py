@@ -104,6 +104,7 @@ class Module:
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Leaf):
             self._leaves[name] = value
+            self._children.pop(name, None)
             self.__dict__.pop(name, None)
         elif name in self._leaves:
             self._assign(name, value)
@@ -121,18 +122,14 @@ class Module:
         if leaf is None:
             close = did_you_mean(name, leaves)
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{close}")
-        substituted = _substituted.get()
-        if substituted is not None:
-            value = substituted.get(leaf)
-            if value is not None:
-                return value
-        if leaf.array is None:
+        value = _in_force(leaf)
+        if value is None:
             where = f"{self._path}.{name}" if self._path else name
             raise ArgumentError(
                 f"leaf {where!r} of {type(self).__name__} has no array yet",
                 hint="give the model to a Trainer, or call learnkit.nn.initialize(model, seed=0)",
             )
-        return leaf.array
+        return value
 
     def _assign(self, name: str, value: Any) -> None:
         """Write the values of an array into a leaf, in place where there is an array already."""
@@ -188,7 +185,7 @@ class Module:
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of parameters and buffers by dotted path: what a checkpoint holds."""
-        return {path: _array(path, leaf) for path, leaf in self._all_leaves()}
+        return {path: _array(path, leaf.array) for path, leaf in self._all_leaves()}
 
     def load_arrays(self, arrays: dict[str, Array]) -> None:
         """Set every parameter and buffer from ``arrays``, as :meth:`arrays` gives them.
@@ -217,8 +214,11 @@ class Module:
     # What differentiation asks of a model (learnkit.backends.tree.Substitutable)
 
     def leaves(self) -> dict[str, Array]:
-        """The arrays of the parameters by dotted path: what a gradient is taken for."""
-        return {path: _array(path, leaf) for path, leaf in self.parameters().items()}
+        """The arrays of the parameters by dotted path: what a gradient is taken for.
+
+        Inside a differentiation they are its variables, so that gradients of gradients work.
+        """
+        return {path: _array(path, _in_force(leaf)) for path, leaf in self.parameters().items()}
 
     @contextmanager
     def substituted(self, values: dict[str, Array]) -> Iterator[None]:
@@ -255,10 +255,17 @@ class Module:
         return f"{type(self).__name__}({shown})"
 
 
-def _array(path: str, leaf: Leaf) -> Array:
-    if leaf.array is None:
+def _in_force(leaf: Leaf) -> Array | None:
+    """What the leaf reads as: what is substituted for it, else its array, if it has one yet."""
+    substituted = _substituted.get()
+    value = None if substituted is None else substituted.get(leaf)
+    return leaf.array if value is None else value
+
+
+def _array(path: str, value: Array | None) -> Array:
+    if value is None:
         raise ArgumentError(
             f"leaf {path!r} has no array yet",
             hint="give the model to a Trainer, or call learnkit.nn.initialize(model, seed=0)",
         )
-    return leaf.array
+    return value

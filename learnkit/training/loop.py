@@ -45,6 +45,7 @@ def fit(
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentError(f"fit: {callback!r} is not a Callback")
+    trainer.backend.activate()  # computing threads differ, and CuPy's current device is the thread's
     rows = place(trainer.backend, x, y, sample_weight, dtype=trainer.dtype)
     rows, held_out = _validation(trainer, rows, validation_data, validation_split)
     if not len(rows):

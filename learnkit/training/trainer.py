@@ -87,6 +87,7 @@ class Trainer:
         self.seed = seed
         self.dtype = dtype
         self.backend = get_backend(backend, device)
+        self.backend.activate()
         self.parameters: ParameterVector = initialize(model, seed, backend=self.backend, dtype=dtype)
         self.gradient = GradientVector(model, self.parameters)
         self.history = History()
@@ -112,6 +113,7 @@ class Trainer:
         Returns:
             The loss before the update, a 0-d array on the device; ``float(loss)`` waits for it.
         """
+        self.backend.activate()
         return self.step_rows(place(self.backend, x, y, sample_weight, dtype=self.dtype))
 
     def step_rows(self, rows: Rows) -> Array:
@@ -185,6 +187,7 @@ class Trainer:
 
     def evaluate(self, x: Any, y: Any, *, batch_size: int = 1024) -> dict[str, float]:
         """Loss and metrics on ``(x, y)`` in inference mode, as ``{"loss": ..., "accuracy": ...}``."""
+        self.backend.activate()
         rows = place(self.backend, x, y, dtype=self.dtype)
         if not len(rows):
             raise DataError("evaluate got 0 rows, expected at least 1")
@@ -197,6 +200,7 @@ class Trainer:
         Returns:
             An array of the kind of ``x``: of the backend if ``x`` is, otherwise NumPy.
         """
+        self.backend.activate()
         features = as_features(self.backend, x, self.dtype)
         if not features.shape:
             raise ShapeError("x is a single number, expected an array with one row for each example")

@@ -77,7 +77,7 @@ def test_sources_compile_with_the_cuda_compiler(tmp_path, real, label):
     nvcc = shutil.which("nvcc")
     if nvcc is None:
         pytest.skip("no nvcc")
-    text = cuda.source(cuda.PHILOX_UNIFORM + cuda.SOFTMAX_CROSS_ENTROPY, real, label)
+    text = cuda.source(cuda.PHILOX_UNIFORM + cuda.SOFTMAX, real, label)
     (tmp_path / "kernel.cu").write_text(text)
     for architecture in ("sm_75", "sm_90"):
         command = [

@@ -7,6 +7,7 @@ import pytest
 
 from learnkit.backends import kernels_of
 from learnkit.backends.kernels import Kernels
+from learnkit.testing import matrix
 
 rng = np.random.default_rng(0)
 
@@ -197,7 +198,7 @@ LAUNCHES = {
     "linear without bias": 1,
     "relu": 1,
     "relu_backward": 1,
-    "softmax": 5,
+    "softmax": 1,
     "matmul_into": 1,
     "column_sums_into": 1,
     "cross entropy of 10 classes": 1,
@@ -206,12 +207,11 @@ LAUNCHES = {
 }
 
 
+@pytest.mark.skipif(not matrix.under_fake_cupy(), reason="only the stand-in for CuPy counts")
 @pytest.mark.parametrize("case", LAUNCHES)
 def test_launches(backend, case):
     """The budget of each kernel on the device."""
     with backend.counting() as launched:
-        if launched is None:
-            pytest.skip("only the stand-in for CuPy counts")
         name, plain, _ = TABLE[case]
         args = [a if a is None else backend.asarray(a) for a in plain]
         getattr(backend.kernels, name)(*args)  # the first call also makes what is kept

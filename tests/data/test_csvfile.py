@@ -107,6 +107,6 @@ def test_columns_of_one_length() -> None:
 
 
 def test_parse_is_the_constructor_for_cells() -> None:
-    column = Column.parse("a", np.array(["1", "x"], dtype=object))
+    column = Column.parse("a", ["1", " x "])
     assert len(column) == 2
     assert column.take(np.array([1])).text.tolist() == ["x"]

@@ -125,6 +125,10 @@ _PARTIALS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
         lambda xp, g, a, b, y: xp.multiply(g, xp.divide(a, y)),
         lambda xp, g, a, b, y: xp.multiply(g, xp.divide(b, y)),
     ),
+    "remainder": (
+        lambda xp, g, a, b, y: g,
+        lambda xp, g, a, b, y: xp.negative(xp.multiply(g, xp.floor_divide(a, b))),
+    ),
     "logaddexp": (
         lambda xp, g, a, b, y: xp.multiply(g, xp.exp(xp.subtract(a, y))),
         lambda xp, g, a, b, y: xp.multiply(g, xp.exp(xp.subtract(b, y))),

@@ -7,6 +7,7 @@ from typing import Any
 import array_api_compat
 
 from learnkit.autodiff.primitive import Primitive, primitive
+from learnkit.autodiff.rules.elementwise import unbroadcast
 from learnkit.autodiff.tape import Node
 from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.errors import GradientError
@@ -32,7 +33,9 @@ def _getitem_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Arra
 def scatter_slice(xp: Any, g: Array, /, *, shape: tuple[int, ...], key: Any) -> tuple[Array, Any]:
     """Zeros of ``shape`` with ``g`` written at ``key``: the transpose of ``x[key]``."""
     full = xp.zeros(shape, dtype=g.dtype, device=array_api_compat.device(g))
-    full[key] = g
+    # The standard knows None only in reading, so the axes that it made are dropped from g.
+    plain = tuple(k for k in (key if isinstance(key, tuple) else (key,)) if k is not None)
+    full[plain] = xp.reshape(g, full[plain].shape)
     return full, key
 
 
@@ -51,7 +54,7 @@ def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> tu
 @take.rule
 def _take_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
     shape, indices, axis = saved
-    return index_add(_zeros(xp, g, shape), indices, g, axis=axis), None
+    return index_add(_zeros(xp, g, shape), _from_front(indices, shape[axis]), g, axis=axis), None
 
 
 @primitive()
@@ -79,6 +82,7 @@ def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> 
 def _take_along_axis_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
     shape, indices, axis = saved
     n = shape[axis]
+    indices = _from_front(indices, n)
     # As one flat index_add: rows are the lines along the axis, laid one after another.
     gf = xp.reshape(_axis_last(xp, g, axis), (-1, indices.shape[axis]))
     inf = xp.reshape(_axis_last(xp, indices, axis), (-1, indices.shape[axis]))
@@ -86,8 +90,13 @@ def _take_along_axis_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tu
     offsets = xp.expand_dims(xp.arange(lines, dtype=inf.dtype, device=array_api_compat.device(inf)), axis=1)
     position = xp.reshape(xp.add(inf, xp.multiply(offsets, n)), (-1,))
     flat = index_add(_zeros(xp, g, (lines * n,)), position, xp.reshape(gf, (-1,)))
-    moved = tuple(s for i, s in enumerate(shape) if i != axis) + (n,)
-    return _last_back(xp, xp.reshape(flat, moved), axis), None
+    moved = tuple(s for i, s in enumerate(g.shape) if i != axis) + (n,)
+    return unbroadcast(xp, _last_back(xp, xp.reshape(flat, moved), axis), shape), None
+
+
+def _from_front(indices: Array, n: int) -> Array:
+    """Indices that count from the end made to count from the front."""
+    return array_namespace(indices).remainder(indices, max(1, n))
 
 
 def _zeros(xp: Any, like: Array, shape: tuple[int, ...]) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 
 from learnkit.autodiff.primitive import primitive
 from learnkit.autodiff.tape import Leaf, Node
+from learnkit.autodiff.variable import is_variable
 from learnkit.backends.base import Array, kernels_of
 
 __all__ = [
@@ -65,7 +66,8 @@ def _linear_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array
 @primitive()
 def relu(xp: Any, x: Array, /) -> tuple[Array, Any]:
     """``max(x, 0)``; the subgradient at 0 is 0."""
-    y = kernels_of(x).relu(x)
+    # Under an outer differentiation x is a variable: this same rule, and its choice at 0, holds there too.
+    y = relu(x) if is_variable(x) else kernels_of(x).relu(x)
     return y, y
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from learnkit.autodiff.primitive import Primitive
@@ -76,9 +77,10 @@ def _var(name: str) -> Primitive:
         x, y, axis, correction = saved
         n = size_of(x.shape) // max(1, size_of(_kept_shape(x.shape, axis))) - correction
         deviation = xp.subtract(x, xp.mean(x, axis=axis, keepdims=True))
-        if root:
-            g = xp.divide(g, xp.multiply(2.0, y))
-        return (xp.multiply(_spread(xp, g, x.shape, axis), xp.multiply(2.0 / n, deviation)),)
+        if root:  # of constant values: no direction is steeper than another, so 0, as in PyTorch
+            g = xp.divide(g, xp.multiply(2.0, xp.where(xp.equal(y, 0), xp.ones_like(y), y)))
+        scale = 2.0 / n if n > 0 else math.nan
+        return (xp.multiply(_spread(xp, g, x.shape, axis), xp.multiply(scale, deviation)),)
 
     made = Primitive(forward, name)
     made.rule(backward)

@@ -7,9 +7,10 @@ from typing import Any
 from learnkit.autodiff.primitive import Primitive, primitive
 from learnkit.autodiff.rules.elementwise import unbroadcast
 from learnkit.autodiff.tape import Node
-from learnkit.backends.base import Array, size_of
+from learnkit.autodiff.variable import plain_value
+from learnkit.backends.base import Array, array_namespace, size_of
 
-__all__ = ["STRUCTURE", "concat", "stack"]
+__all__ = ["STRUCTURE", "astype", "concat", "stack"]
 
 Parents = tuple[Node | None, ...]
 
@@ -78,15 +79,22 @@ def _flip_rule(xp: Any, g: Array, axis: Any, parents: Parents) -> tuple[Array]:
 
 
 @primitive(1)
-def astype(xp: Any, x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> tuple[Array, Any]:
-    """Change the dtype; between floating-point dtypes the gradient is cast back."""
+def _cast(xp: Any, x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> tuple[Array, Any]:
+    """Between floating-point dtypes; the gradient is cast back."""
     options = {} if device is None else {"device": device}
     return xp.astype(x, dtype, copy=copy, **options), x.dtype
 
 
-@astype.rule
-def _astype_rule(xp: Any, g: Array, dtype: Any, parents: Parents) -> tuple[Array]:
+@_cast.rule
+def _cast_rule(xp: Any, g: Array, dtype: Any, parents: Parents) -> tuple[Array]:
     return (xp.astype(g, dtype, copy=False),)
+
+
+def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
+    """Change the dtype. Integers and booleans do not move with small changes, so they are constants."""
+    if not array_namespace(x).isdtype(dtype, ("real floating", "complex floating")):
+        x = plain_value(x)
+    return _cast(x, dtype, copy=copy, device=device)
 
 
 def _concat() -> Primitive:
@@ -143,7 +151,6 @@ def stack(arrays: Any, /, *, axis: int = 0) -> Array:
 
 
 STRUCTURE: dict[str, Primitive] = {
-    "astype": astype,
     "broadcast_to": broadcast_to,
     "expand_dims": expand_dims,
     "flip": flip,

@@ -192,7 +192,8 @@ class ndarray:  # noqa: N801  (CuPy's name)
             plain.append(part)
         if gathers and how == "read":
             audit.launch("getitem")
-        if how == "written" and len(gathers) == 1 and np.unique(gathers[0]).size < gathers[0].size:
+        repeated = len(gathers) == 1 and np.unique(gathers[0]).size < gathers[0].size
+        if how == "written" and repeated and gathers[0].dtype != bool:
             raise IndexError("an index is repeated in an assignment: CuPy leaves open which value stays")
         return tuple(plain) if isinstance(key, tuple) else plain[0]
 

@@ -84,6 +84,6 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: A
     values, index = unwrap(a), unwrap(indices)
     length = values.size if axis is None else values.shape[axis]
     if np.size(index) and (np.min(index) < -length or np.max(index) >= length):
-        raise IndexError(f"index out of range for length {length}: CuPy would wrap around")
+        raise IndexError(f"index out of range for length {length}: CuPy wraps around")
     taken = np.take(values, index, axis=axis, out=unwrap(out))
     return wrap(taken) if out is None else out

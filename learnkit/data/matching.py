@@ -56,12 +56,12 @@ def load_matching(
         target=_numpy_target(name, code.name),
         features=None if table or with_target else preprocessor.n_features,
     )
-    if isinstance(loaded, Table) != table:
-        kinds = ("a table", "arrays")
-        found, wanted = kinds[not isinstance(loaded, Table)], kinds[not table]
-        raise DataError(f"{name!r} holds {found}, but the model was trained on {wanted}")
     if isinstance(loaded, Table):
+        if not isinstance(preprocessor, TablePreprocessor):
+            raise DataError(f"{name!r} holds a table, but the model was trained on arrays")
         return _match_table(name, loaded, preprocessor, with_target)
+    if table:
+        raise DataError(f"{name!r} holds arrays, but the model was trained on a table")
     notices = (*loaded.notices, *preprocessor.review(loaded.x))
     test = None
     if with_target and loaded.x_test is not None:
@@ -79,6 +79,7 @@ def array_set(
     test: DataSet | None = None,
     reason: str = "",
 ) -> DataSet:
+    """Arrays whose target has been matched to ``code``, as a data set."""
     rows = np.arange(len(x), dtype=np.int64)
     return DataSet(source, x, y, code.name, code.task, reason, code.classes, rows, notices, test=test)
 
@@ -92,8 +93,7 @@ def _numpy_target(source: str, name: str) -> str | None:
     return name if chosen else None
 
 
-def _match_table(source: str, table: Table, preprocessor: Preprocessor, with_target: bool) -> DataSet:
-    assert isinstance(preprocessor, TablePreprocessor)
+def _match_table(source: str, table: Table, preprocessor: TablePreprocessor, with_target: bool) -> DataSet:
     code = preprocessor.target
     notices = list(table.notices)
     rows = np.arange(len(table), dtype=np.int64)

@@ -135,7 +135,7 @@ def _contracted(fn: Callable[..., Any]) -> Callable[..., Array]:
                 host = backend_of(y)
                 weights = host.asarray([math.sin(1.0 + n + i) + 1.5 for i in range(size)], "float64")
                 part = xp.sum(xp.multiply(xp.reshape(y, (-1,)), weights))
-            total = part if total is None else xp.add(total, part)
+            total = part if total is None else array_namespace(total, part).add(total, part)
         if total is None:
             raise GradientError("check_grads compared nothing: the function returned no array")
         return total

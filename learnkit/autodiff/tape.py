@@ -76,7 +76,7 @@ class Leaf(Node):
             else:
                 self.buffer += d
         else:
-            self.gradient = d if self.fresh else self.gradient + d
+            self.gradient = d if self.fresh else _plus(self.gradient, d)
             self.fresh = False
 
 
@@ -126,8 +126,18 @@ def _arrive(node: Node, d: Array, heap: list[tuple[int, Node]]) -> None:
         node.gradient = d
         node.owned = False  # d may be shared with another parent: it is not ours to change
         heappush(heap, (-node.order, node))
-    elif node.owned:
+    elif node.owned and not _wraps(d):
         node.gradient += d
     else:
-        node.gradient = node.gradient + d
+        node.gradient = _plus(node.gradient, d)
         node.owned = True
+
+
+def _wraps(d: Array) -> bool:
+    """Whether ``d`` is a variable of an outer differentiation."""
+    return getattr(type(d), "wraps_arrays", False)
+
+
+def _plus(a: Array, b: Array) -> Array:
+    """The sum, with a variable on the left: not every library lets ``array + variable`` reach it."""
+    return b + a if _wraps(b) else a + b

@@ -12,7 +12,7 @@ import pytest
 from learnkit.autodiff import check_grads, namespace, vjp
 from learnkit.autodiff.namespace import _DIFFERENTIABLE
 from learnkit.autodiff.rules import indexing, layers
-from learnkit.autodiff.rules.elementwise import BINARY, UNARY
+from learnkit.autodiff.rules.elementwise import BINARY, UNARY, erf
 from learnkit.backends import array_namespace, get_backend
 
 rng = np.random.default_rng(7)
@@ -108,8 +108,11 @@ CASES = {
     "pow first power": (lambda xp, x: x**1, normal(3)),
     "pow power zero": (lambda xp, x: x**0 * x, normal(3)),
     "pow inverse": (lambda xp, x: x**-2, away_from_zero(3)),
-    "pow array of powers": (lambda xp, x: xp.pow(x, xp.asarray([0.0, 1.0, 2.0], device=x.device)), normal(3)),
-    "special.erf": (lambda xp, x: xp.special.erf(x), normal(2, 3)),
+    "pow array of powers": (
+        lambda xp, x: xp.pow(x, xp.asarray([0.0, 1.0, 2.0], dtype=x.dtype, device=x.device)),
+        normal(3),
+    ),
+    "erf": (lambda xp, x: erf(x), normal(2, 3)),
     "where": (lambda xp, a, b: xp.where(a > b, a * b, b), normal(2, 3), normal(3)),
     "where with numbers": (lambda xp, a: xp.where(a > 0.0, a * a, 2.0) + xp.where(a > 0.0, 1.0, a), normal(5)),
     **{row: case for name in ("sum", "mean", "var", "std", "max", "min") for row, case in reduction(name).items()},
@@ -147,7 +150,7 @@ CASES = {
     "permute_dims from the end": (lambda xp, x: xp.permute_dims(x * x, (-1, 0, 1)), normal(2, 3, 2)),
     "flip": (lambda xp, x: xp.flip(x * x), normal(2, 3)),
     "flip axis": (lambda xp, x: xp.flip(x * x, axis=1), normal(2, 3)),
-    "astype": (lambda xp, x: xp.astype(x * x, xp.float64, copy=False) * x, normal(3)),
+    "astype": (lambda xp, x: xp.astype(xp.astype(x * x, xp.float64, copy=False), x.dtype) * x, normal(3)),
     "concat": (lambda xp, a, b: xp.concat([a * a, b]), normal(2, 3), normal(1, 3)),
     "concat axis": (lambda xp, a, b: xp.concat([a * a, b, a], axis=-1), normal(2, 1), normal(2, 2)),
     "concat flat": (lambda xp, a, b: xp.concat([a * a, b], axis=None), normal(2, 1), normal(3)),
@@ -212,7 +215,7 @@ def function(case):
 
 def test_every_differentiable_function_has_a_row():
     known = {row.split()[0] for row in CASES}
-    wanted = {*_DIFFERENTIABLE, *layers.__all__, "special.erf", "getitem", "index_add"}
+    wanted = {*_DIFFERENTIABLE, *layers.__all__, "erf", "getitem", "index_add"}
     assert wanted - known == set()
     assert known - wanted == set()
 
@@ -231,6 +234,8 @@ def test_gradient_and_its_gradient_agree_with_differences(row):
 @pytest.mark.parametrize("row", CASES)
 def test_gradient_on_every_backend(backend, row):
     """The same on other libraries: value and gradient are those of NumPy, at home, in float64 and float32."""
+    if backend.name == "torch" and row == "getitem backwards":
+        pytest.skip("torch does not read backwards")
     case = CASES[row]
     wanted, pullback = vjp(function(case), *case[1:])
     g = np.cos(1.0 + np.arange(wanted.size)).reshape(wanted.shape)

@@ -118,8 +118,8 @@ _PARTIALS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
         lambda xp, g, a, b, y: xp.multiply(g, _share(xp, a, b, g)),
     ),
     "atan2": (
-        lambda xp, g, a, b, y: xp.divide(xp.multiply(g, b), xp.add(xp.square(a), xp.square(b))),
-        lambda xp, g, a, b, y: xp.negative(xp.divide(xp.multiply(g, a), xp.add(xp.square(a), xp.square(b)))),
+        lambda xp, g, a, b, y: xp.divide(xp.multiply(g, b), _squares(xp, a, b)),
+        lambda xp, g, a, b, y: xp.negative(xp.divide(xp.multiply(g, a), _squares(xp, a, b))),
     ),
     "hypot": (
         lambda xp, g, a, b, y: xp.multiply(g, xp.divide(a, y)),
@@ -141,6 +141,12 @@ def _share(xp: Any, a: Array, b: Array, like: Array) -> Array:
     over = xp.astype(xp.greater(a, b), like.dtype)
     tied = xp.astype(xp.equal(a, b), like.dtype)
     return xp.add(over, xp.multiply(0.5, tied))
+
+
+def _squares(xp: Any, a: Array, b: Array) -> Array:
+    """a^2 + b^2; one of them may be a Python number."""
+    a2, b2 = (v * v if type(v) in PYTHON_SCALARS else xp.square(v) for v in (a, b))
+    return xp.add(a2, b2)
 
 
 def _pow_base(xp: Any, g: Array, a: Array, b: Array) -> Array:

@@ -78,7 +78,8 @@ def _compare(fn: Callable[..., Array], args: tuple[Any, ...], rtol: float, atol:
         host = hosts[k]
         if gradient.shape != values[k].shape:
             raise GradientError(
-                f"gradient of argument {path} has shape {gradient.shape}, the argument {values[k].shape}"
+                f"gradient of argument {path} has shape {tuple(gradient.shape)}, "
+                f"the argument {tuple(values[k].shape)}"
             )
         reverse = host.to_numpy(gradient).ravel().tolist()
         point = host.to_numpy(values[k]).copy()

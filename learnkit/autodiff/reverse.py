@@ -132,7 +132,8 @@ def vjp(fn: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ..
         roots: list[tuple[Node, Array]] = []
         for y, gy in zip(outputs, given, strict=True):
             if gy.shape != y.shape:
-                raise ShapeError(f"the pull-back expects a gradient of shape {y.shape}, got {gy.shape}")
+                wanted, got = tuple(y.shape), tuple(gy.shape)
+                raise ShapeError(f"the pull-back expects a gradient of shape {wanted}, got {got}")
             if type(y) is Variable and y.node.level == level:
                 roots.append((y.node, gy))
         for leaf_nodes in nodes:
@@ -196,7 +197,7 @@ def _loss_value(fn: Function, result: Any, level: int) -> Array:
         )
     if shape != ():
         raise GradientError(
-            f"{_name(fn)} returned an array of shape {shape}; only a 0-d value has a gradient",
+            f"{_name(fn)} returned an array of shape {tuple(shape)}; only a 0-d value has a gradient",
             hint="reduce it with xp.sum or xp.mean, or use vjp for the derivative of an array",
         )
     return _lower(result, level)

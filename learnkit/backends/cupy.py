@@ -190,6 +190,9 @@ class CupyKernels(Kernels):
             return erf(x.astype("float32")).astype("float16")
         return erf(x)
 
+    def sign(self, x: Array) -> Array:
+        return self._cupy.sign(x)
+
     def index_add(self, x: Array, indices: Array, values: Array) -> Array:
         import cupyx
 

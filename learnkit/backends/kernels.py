@@ -53,6 +53,15 @@ class Kernels:
         """The error function, elementwise, for real floating-point ``x``."""
         return special.erf(self.xp, x)
 
+    def sign(self, x: Array) -> Array:
+        """-1, 0 or 1, elementwise, for real floating-point ``x``, and 0 or NaN for NaN.
+
+        Not ``xp.sign``, which assigns through a mask in array-api-compat's version for CuPy.
+        """
+        xp = self.xp
+        above, below = xp.greater(x, 0), xp.less(x, 0)
+        return xp.subtract(xp.astype(above, x.dtype), xp.astype(below, x.dtype))
+
     def index_add(self, x: Array, indices: Array, values: Array) -> Array:
         """A copy of ``x`` with ``values[i]`` added to row ``indices[i]``; repeated indices accumulate."""
         return scatter.index_add(self.xp, x, indices, values)

@@ -118,6 +118,9 @@ class NumpyKernels(Kernels):
                 out[part] = special.erf(self.xp, flat[part])
         return out.reshape(np.shape(x))
 
+    def sign(self, x: Array) -> Array:
+        return np.sign(x)
+
     def index_add(self, x: Array, indices: Array, values: Array) -> Array:
         scatter.check_index_add(x, indices, values)
         if indices.size:

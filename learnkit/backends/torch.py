@@ -102,6 +102,9 @@ class TorchKernels(Kernels):
     def erf(self, x: Array) -> Array:
         return self._torch.special.erf(x)
 
+    def sign(self, x: Array) -> Array:
+        return self._torch.sign(x)
+
     def index_add(self, x: Array, indices: Array, values: Array) -> Array:
         scatter.check_index_add(x, indices, values)
         if x.device.type == "cpu" and indices.numel():

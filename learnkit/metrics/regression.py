@@ -37,6 +37,8 @@ class MAE(Metric):
 class RMSE(Metric):
     """Root mean squared error, in the unit of the target: ``sqrt(mean (y_pred - y_true)^2)``.
 
+    Of several outputs all numbers count alike; scikit-learn averages the roots of the outputs instead.
+
     >>> import numpy as np
     >>> RMSE()(np.asarray([0.0, 0.0]), np.asarray([3.0, 3.0]))
     3.0
@@ -60,7 +62,8 @@ class R2(Metric):
     """Coefficient of determination: ``1 - sum (y_true - y_pred)^2 / sum (y_true - mean)^2``, at most 1.
 
     0 is what predicting the mean gives. A constant target gives 1 if predicted exactly, else 0, as in
-    scikit-learn. Batches are merged by their means and squared deviations, which loses nothing to
+    scikit-learn. Of several outputs all numbers count alike, about their common mean; scikit-learn
+    averages over outputs instead. Batches are merged by their means and squared deviations, which loses nothing to
     cancellation (Chan, Golub and LeVeque 1983).
 
     >>> import numpy as np

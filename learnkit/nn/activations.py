@@ -76,7 +76,7 @@ class Softmax(Module):
     """
 
     def __init__(self, axis: int = -1) -> None:
-        if not isinstance(axis, int):
+        if type(axis) is not int:
             raise ArgumentError(f"Softmax: axis is {axis!r}, expected an integer")
         self.axis = axis
 

@@ -42,9 +42,11 @@ class Sequential(Module):
             try:
                 x = layer(x)
             except ShapeError as error:
-                if not getattr(error, "layer_named", False):
-                    error.message = f"layer {i} ({layer!r}): {error.message}"
-                    error.layer_named = True  # type: ignore[attr-defined]
+                # Every container on the way out puts its own position in front: "layer 1.0 (...)".
+                where, culprit, said = getattr(error, "layer", ("", layer, error.message))
+                where = f"{i}.{where}" if where else str(i)
+                error.layer = (where, culprit, said)  # type: ignore[attr-defined]
+                error.message = f"layer {where} ({culprit!r}): {said}"
                 raise
         return x
 

@@ -68,7 +68,7 @@ class Linear(Module):
         bias: bool = True,
     ) -> None:
         for name, value in (("in_features", in_features), ("out_features", out_features)):
-            if not isinstance(value, int) or value < 1:
+            if type(value) is not int or value < 1:
                 raise ArgumentError(f"Linear: {name} is {value!r}, expected an integer >= 1")
         self.in_features = in_features
         self.out_features = out_features

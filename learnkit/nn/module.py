@@ -134,11 +134,10 @@ class Module:
     def _assign(self, name: str, value: Any) -> None:
         """Write the values of an array into a leaf, in place where there is an array already."""
         leaf = self._leaves[name]
-        if getattr(value, "shape", None) != leaf.shape:
-            raise ShapeError(
-                f"leaf {name!r} of {type(self).__name__} has shape {leaf.shape}, "
-                f"got {getattr(value, 'shape', type(value).__name__)}"
-            )
+        shape = getattr(value, "shape", None)
+        if shape is None or tuple(shape) != leaf.shape:
+            got = type(value).__name__ if shape is None else tuple(shape)
+            raise ShapeError(f"leaf {name!r} of {type(self).__name__} has shape {leaf.shape}, got {got}")
         if leaf.array is None:
             leaf.array = value
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
@@ -118,7 +119,13 @@ class Optimizer:
             for f in dataclasses.fields(self)
             if f.name != "lr" and isinstance(getattr(self, f.name), Schedule)
         }
-        rule = dataclasses.replace(self, **changes) if changes else self
+        rule = self
+        if changes:
+            # A copy, not replace(): what a schedule gives is not an argument. A momentum that a schedule
+            # takes down to 0 is fine, though Nesterov's form is not made with it.
+            rule = copy.copy(self)
+            for name, value in changes.items():
+                object.__setattr__(rule, name, value)
         return rule, value_at(getattr(self, "lr"), step)  # noqa: B009  (the field is the subclass's)
 
     def lr_at(self, step: int) -> float:

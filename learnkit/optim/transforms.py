@@ -64,7 +64,7 @@ class ClipByGlobalNorm(Transform):
         xp = array_namespace(*grads)
         norm = global_norm(grads)
         factor = self.max_norm / xp.maximum(norm, xp.full_like(norm, self.max_norm))
-        return [g * factor for g in grads]
+        return [g * xp.astype(factor, g.dtype, copy=False) for g in grads]  # leaves may differ in dtype
 
 
 @dataclass(frozen=True)

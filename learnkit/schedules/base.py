@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from learnkit.errors import ArgumentError
 
-__all__ = ["Schedule", "positive", "value_at"]
+__all__ = ["Schedule", "check_total", "needs_total", "positive", "value_at"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ def positive(owner: str, name: str, value: Any, *, zero: bool = False) -> None:
     number = type(value) in (int, float) and value == value and value not in (float("inf"), float("-inf"))
     if not number or (value < 0 if zero else value <= 0):
         raise ArgumentError(f"{owner}: {name} is {value!r}, expected a number {'>= 0' if zero else '> 0'}")
+
+
+def check_total(owner: str, total_steps: int | None) -> None:
+    """Check that a number of steps is an integer >= 1, or not known yet.
+
+    Raises:
+        ArgumentError: it is neither.
+    """
+    if total_steps is not None and (type(total_steps) is not int or total_steps < 1):
+        raise ArgumentError(f"{owner}: total_steps is {total_steps!r}, expected an integer >= 1")
 
 
 def needs_total(owner: str, total_steps: int | None) -> int:

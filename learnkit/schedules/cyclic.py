@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from learnkit.errors import ArgumentError
-from learnkit.schedules.base import Schedule, needs_total, positive
+from learnkit.schedules.base import Schedule, check_total, needs_total, positive
 
 __all__ = ["OneCycle"]
 
@@ -49,8 +49,7 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         for name in ("max_lr", "div_factor", "final_div_factor"):
             positive("OneCycle", name, getattr(self, name))
-        if self.total_steps is not None:
-            positive("OneCycle", "total_steps", self.total_steps)
+        check_total("OneCycle", self.total_steps)
         if type(self.pct_start) not in (int, float) or not 0 <= self.pct_start <= 1:
             raise ArgumentError(f"OneCycle: pct_start is {self.pct_start!r}, expected a number in [0, 1]")
         if self.anneal_strategy not in ("cos", "linear"):

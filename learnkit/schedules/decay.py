@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from learnkit.schedules.base import Schedule, needs_total, positive
+from learnkit.schedules.base import Schedule, check_total, needs_total, positive
 
 __all__ = ["Constant", "Cosine"]
 
@@ -57,8 +57,7 @@ class Cosine(Schedule):
     def __post_init__(self) -> None:
         positive("Cosine", "lr", self.lr)
         positive("Cosine", "min_lr", self.min_lr, zero=True)
-        if self.total_steps is not None:
-            positive("Cosine", "total_steps", self.total_steps)
+        check_total("Cosine", self.total_steps)
 
     def __call__(self, step: int) -> float:
         total = needs_total("Cosine", self.total_steps) - (1 if self.end_inclusive else 0)

@@ -16,7 +16,7 @@ from learnkit.optim.transforms import global_norm
 from learnkit.training.callbacks import Callback
 from learnkit.training.history import EpochReport, History, StepReport
 from learnkit.training.progress import progress_for
-from learnkit.training.rows import Rows, place
+from learnkit.training.rows import Rows, check_at_least_one, place
 
 if TYPE_CHECKING:
     from learnkit.training.trainer import Trainer
@@ -39,9 +39,8 @@ def fit(
     verbose: bool,
 ) -> History:
     """See :meth:`learnkit.training.trainer.Trainer.fit`."""
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if type(value) is not int or value < 1:
-            raise ArgumentError(f"fit: {name} is {value!r}, expected an integer >= 1")
+    check_at_least_one("fit", "epochs", epochs)
+    check_at_least_one("fit", "batch_size", batch_size)
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentError(f"fit: {callback!r} is not a Callback")

@@ -9,7 +9,7 @@ from typing import Any
 from learnkit.backends.base import Array, Backend, array_namespace
 from learnkit.errors import ArgumentError, DataError, ShapeError
 
-__all__ = ["Rows", "as_features", "place"]
+__all__ = ["Rows", "as_features", "check_at_least_one", "place"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,16 @@ def place(backend: Backend, x: Any, y: Any = None, weight: Any = None, *, dtype:
             rows = array.shape[0] if array.shape else "no"
             raise ShapeError(f"x has {n} rows but {name} has {rows}; expected one for each row of x")
     return Rows(features, targets, weights)
+
+
+def check_at_least_one(owner: str, name: str, value: int) -> None:
+    """Check that a count is an integer >= 1.
+
+    Raises:
+        ArgumentError: it is not.
+    """
+    if type(value) is not int or value < 1:
+        raise ArgumentError(f"{owner}: {name} is {value!r}, expected an integer >= 1")
 
 
 def _place(backend: Backend, values: Any, name: str) -> Array:

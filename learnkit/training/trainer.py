@@ -20,7 +20,7 @@ from learnkit.plugins import registry
 from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.history import History
-from learnkit.training.rows import Rows, as_features, place
+from learnkit.training.rows import Rows, as_features, check_at_least_one, place
 
 __all__ = ["Trainer"]
 
@@ -187,6 +187,7 @@ class Trainer:
 
     def evaluate(self, x: Any, y: Any, *, batch_size: int = 1024) -> dict[str, float]:
         """Loss and metrics on ``(x, y)`` in inference mode, as ``{"loss": ..., "accuracy": ...}``."""
+        check_at_least_one("evaluate", "batch_size", batch_size)
         self.backend.activate()
         rows = place(self.backend, x, y, dtype=self.dtype)
         if not len(rows):
@@ -200,6 +201,7 @@ class Trainer:
         Returns:
             An array of the kind of ``x``: of the backend if ``x`` is, otherwise NumPy.
         """
+        check_at_least_one("predict", "batch_size", batch_size)
         self.backend.activate()
         features = as_features(self.backend, x, self.dtype)
         if not features.shape:

@@ -56,7 +56,11 @@ LEFT = {
     "pow": lambda *s: between(0.3, 2.0, *s),
     "remainder": lambda *s: rng.integers(-3, 3, size=s) + between(0.2, 0.8, *s),
 }
-RIGHT = {"divide": away_from_zero, "remainder": lambda *s: np.ones(s), "pow": lambda *s: between(-2.0, 3.0, *s)}
+RIGHT = {
+    "divide": away_from_zero,
+    "remainder": lambda *s: np.ones(s),
+    "pow": lambda *s: between(-2.0, 3.0, *s),
+}
 SCALAR = {"remainder": 1.0, "pow": 2.5}
 
 
@@ -70,7 +74,14 @@ def binary(name):
     number = SCALAR.get(name, 1.3)
     rows = {
         f"{name} of {a} and {b}": (call, left(*a), right(*b))
-        for a, b in [((2, 3), (2, 3)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((2, 1, 2), ()), ((), ())]
+        for a, b in [
+            ((2, 3), (2, 3)),
+            ((2, 3), (3,)),
+            ((2, 1), (1, 3)),
+            ((), (2, 2)),
+            ((2, 1, 2), ()),
+            ((), ()),
+        ]
     }
     rows[f"{name} with a number"] = (lambda xp, x: getattr(xp, name)(x, number), left(2, 3))
     rows[f"{name} of a number"] = (lambda xp, x: getattr(xp, name)(number + 0.17, x), right(2, 3))
@@ -114,8 +125,15 @@ CASES = {
     ),
     "erf": (lambda xp, x: erf(x), normal(2, 3)),
     "where": (lambda xp, a, b: xp.where(a > b, a * b, b), normal(2, 3), normal(3)),
-    "where with numbers": (lambda xp, a: xp.where(a > 0.0, a * a, 2.0) + xp.where(a > 0.0, 1.0, a), normal(5)),
-    **{row: case for name in ("sum", "mean", "var", "std", "max", "min") for row, case in reduction(name).items()},
+    "where with numbers": (
+        lambda xp, a: xp.where(a > 0.0, a * a, 2.0) + xp.where(a > 0.0, 1.0, a),
+        normal(5),
+    ),
+    **{
+        row: case
+        for name in ("sum", "mean", "var", "std", "max", "min")
+        for row, case in reduction(name).items()
+    },
     **{f"{row} correction": case for row, case in reduction("var", correction=1.0).items()},
     **{f"{row} correction": case for row, case in reduction("std", correction=1.0).items()},
     "sum no axis": (lambda xp, x: xp.sum(x, axis=()), normal(2, 3)),
@@ -189,7 +207,11 @@ CASES = {
     ),
     "linear": (lambda xp, x, w, b: layers.linear(x, w, b), normal(4, 3), normal(3, 2), normal(2)),
     "linear without bias": (lambda xp, x, w: layers.linear(x, w), normal(4, 3), normal(3, 2)),
-    "linear weight twice": (lambda xp, x, w: layers.linear(layers.linear(x, w), w), normal(4, 3), normal(3, 3)),
+    "linear weight twice": (
+        lambda xp, x, w: layers.linear(layers.linear(x, w), w),
+        normal(4, 3),
+        normal(3, 3),
+    ),
     "relu": (lambda xp, x: layers.relu(x) * x, away_from_zero(2, 3)),
     "sigmoid": (lambda xp, x: layers.sigmoid(x), normal(2, 3)),
     "softmax": (lambda xp, x: layers.softmax(x), normal(2, 3)),
@@ -281,7 +303,15 @@ def test_functions_without_a_gradient_give_plain_arrays():
 
     def fn(x):
         xp = array_namespace(x)
-        for y in (xp.floor(x), xp.sign(x), x > 0, xp.argmax(x), xp.zeros_like(x), x // 1.0, xp.astype(x, xp.int64)):
+        for y in (
+            xp.floor(x),
+            xp.sign(x),
+            x > 0,
+            xp.argmax(x),
+            xp.zeros_like(x),
+            x // 1.0,
+            xp.astype(x, xp.int64),
+        ):
             assert isinstance(y, (np.ndarray, np.generic)), type(y)
         return xp.sum(x * xp.astype(xp.astype(x, xp.int64), xp.float64))
 
@@ -304,4 +334,6 @@ def test_large_arguments_give_no_warning_and_no_nan():
 
 
 def test_the_numpy_backend_is_the_one_of_the_table():
-    assert namespace(get_backend("numpy").xp).__name__ == "learnkit.autodiff.namespace(array_api_compat.numpy)"
+    assert (
+        namespace(get_backend("numpy").xp).__name__ == "learnkit.autodiff.namespace(array_api_compat.numpy)"
+    )

@@ -53,6 +53,7 @@ TABLE = {
     "column_sums_into nothing": ("column_sums_into", (None, normal(9, 4)), lambda out, g: g.sum(axis=0)),
     "column_sums_into": ("column_sums_into", (normal(4), normal(9, 4)), lambda out, g: g.sum(axis=0)),
     "erf": ("erf", (np.zeros(3),), lambda x: x),
+    "sign": ("sign", (np.array([-2.0, -0.0, 0.0, 3.0]),), np.sign),
     **{
         f"cross entropy of {k} classes": ("softmax_cross_entropy", (normal(64, k), LABELS[k]), cross_entropy)
         for k in LABELS

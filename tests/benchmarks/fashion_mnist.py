@@ -2,15 +2,16 @@
 
     python tests/benchmarks/fashion_mnist.py DIR
 
-DIR holds the four files ``train-images-idx3-ubyte.gz`` and so on. Debian has them as a package, which needs not be
-installed to be unpacked::
+DIR holds the four files ``train-images-idx3-ubyte.gz`` and so on. Debian has them as a package, which needs
+not be installed to be unpacked::
 
     apt-get download dataset-fashion-mnist && dpkg-deb -x dataset-fashion-mnist_*.deb d
     python tests/benchmarks/fashion_mnist.py d/usr/share/datasets/fashion-mnist
 
-Both train 784-128-10 with relu for 5 epochs of batches of 128 with Adam (lr 1e-3), without weight decay, on the
-same pixels divided by 255 in float32. They take turns, a new seed each round; printed are the accuracies on the
-10,000 test images, the times of the fit, and the ratio. Exits with 1 if learnkit's mean accuracy is below 0.868.
+Both train 784-128-10 with relu for 5 epochs of batches of 128 with Adam (lr 1e-3), without weight decay, on
+the same pixels divided by 255 in float32. They take turns, a new seed each round; printed are the
+accuracies on the 10,000 test images, the times of the fit, and the ratio. Exits with 1 if learnkit's mean
+accuracy is below 0.868.
 """
 
 from __future__ import annotations
@@ -62,7 +63,13 @@ def sklearn_round(data: list[Any], seed: int, epochs: int) -> tuple[float, float
 
     x, y, x_test, y_test = data
     model = MLPClassifier(
-        (128,), solver="adam", learning_rate_init=1e-3, alpha=0, batch_size=128, max_iter=epochs, random_state=seed
+        (128,),
+        solver="adam",
+        learning_rate_init=1e-3,
+        alpha=0,
+        batch_size=128,
+        max_iter=epochs,
+        random_state=seed,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # five epochs are what was asked for

@@ -2,8 +2,9 @@
 
     python tests/benchmarks/import_time.py
 
-The processes take turns. The first three rows are measured inside the process, without the start of Python; the
-last two are whole processes, as a shell sees them, and need the command line (``pip install ".[cli]"``).
+The processes take turns. The first three rows are measured inside the process, without the start of Python;
+the last two are whole processes, as a shell sees them, and need the command line (``pip install
+".[cli]"``).
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/launches.py
 
-The step is that of a network with three layers, softmax cross-entropy, clipping by the global norm and AdamW, after
-a first step that compiles and allocates. Inside the step the host must not wait for the device; the stand-in raises
-if it does. On a real GPU the numbers may differ a little where CuPy itself composes a function of several kernels.
+The step is that of a network with three layers, softmax cross-entropy, clipping by the global norm and
+AdamW, after a first step that compiles and allocates. Inside the step the host must not wait for the
+device; the stand-in raises if it does. On a real GPU the numbers may differ a little where CuPy itself
+composes a function of several kernels.
 """
 
 from __future__ import annotations

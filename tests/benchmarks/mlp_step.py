@@ -1,27 +1,29 @@
 """One training step of a small multi-layer perceptron: learnkit, PyTorch, JAX, and the matrix products alone.
 
     python tests/benchmarks/mlp_step.py                      # on the CPU
+    python tests/benchmarks/mlp_step.py --threads 1          # with one thread for everybody
     python tests/benchmarks/mlp_step.py --backend cupy       # on a GPU: learnkit on CuPy, PyTorch on CUDA
-    OMP_NUM_THREADS=1 python tests/benchmarks/mlp_step.py    # one thread for everybody but JAX
 
 A step is forward, softmax cross-entropy, backward and Adam, in float32, on batches that are on the device
-already; nobody fetches the loss. All start from the same weights and see the same batches, and the script fails
-unless their losses agree. PyTorch is eager with the fused Adam; JAX is one jitted function with donated
-buffers and optax; whoever is not installed is left out. "products" is the time of the matrix products of the
-step alone, which no implementation on the same library can beat.
+already; nobody fetches the loss. All start from the same weights and see the same batches, and the script
+fails unless their losses agree. PyTorch is eager with the fused Adam; JAX is one jitted function with
+donated buffers and optax; whoever is not installed is left out. "products" is the time of the matrix
+products of the step alone, which no implementation on the same library can beat.
 
-The subjects take turns: in each round everyone runs the same number of steps, so that a disturbance hits all
-alike. Printed are the median over rounds, the tenth and ninetieth percentile, and the median of each round's
-ratio to learnkit (above 1: slower than learnkit).
+The subjects take turns: in each round everyone runs the same number of steps, so that a disturbance hits
+all alike. Printed are the median over rounds, the tenth and ninetieth percentile, and the median of each
+round's ratio to learnkit (above 1: slower than learnkit).
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -39,9 +41,11 @@ BATCHES = 8
 Run = Callable[[int], Any]  # runs so many steps, waits for the device, returns the last loss
 
 
-def learnkit_steps(sizes: tuple[int, ...], data: list[Any], backend: lk.backends.Backend) -> tuple[Run, list[Any]]:
+def learnkit_steps(
+    sizes: tuple[int, ...], data: list[Any], backend: lk.backends.Backend
+) -> tuple[Run, list[Any]]:
     layers: list[lk.nn.Module] = []
-    for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         layers += [lk.nn.ReLU()] if i else []
         layers.append(lk.nn.Linear(n_in, n_out))
     trainer = lk.Trainer(
@@ -63,7 +67,7 @@ def torch_steps(sizes: tuple[int, ...], data: list[Any], start: list[Any], devic
     import torch
 
     layers: list[Any] = []
-    for i, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         layers += [torch.nn.ReLU()] if i else []
         layers.append(torch.nn.Linear(n_in, n_out))
     model = torch.nn.Sequential(*layers).to(device)
@@ -122,14 +126,13 @@ def jax_steps(sizes: tuple[int, ...], data: list[Any], start: list[Any]) -> Run:
 
 
 def product_steps(sizes: tuple[int, ...], data: list[Any], backend: lk.backends.Backend) -> Run:
-    """The matrix products of a step into arrays that are there already; the first layer needs no gradient of x."""
+    """The matrix products of a step, into arrays that exist; the first layer needs no gradient of x."""
     xp = backend.xp if backend.name != "numpy" else np
     n = data[0][0].shape[0]
     rng = np.random.default_rng(0)
     acts = [backend.asarray(rng.standard_normal((n, size), dtype=np.float32)) for size in sizes]
     weights = [
-        backend.asarray(rng.standard_normal(shape, dtype=np.float32))
-        for shape in zip(sizes, sizes[1:], strict=False)
+        backend.asarray(rng.standard_normal(shape, dtype=np.float32)) for shape in itertools.pairwise(sizes)
     ]
     forward = [(acts[i], w, xp.empty_like(acts[i + 1])) for i, w in enumerate(weights)]
     backward = [(acts[i].T, acts[i + 1], xp.empty_like(w)) for i, w in enumerate(weights)]
@@ -149,15 +152,29 @@ def product_steps(sizes: tuple[int, ...], data: list[Any], backend: lk.backends.
     return run
 
 
+def restart_with_threads(threads: int) -> None:
+    """The libraries read these when they are loaded, so the script starts anew."""
+    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LEARNKIT_BENCHMARK_THREADS"]
+    os.environ |= dict.fromkeys(names, str(threads))
+    if threads == 1:
+        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    os.execv(sys.executable, [sys.executable, *sys.argv])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="A training step, side by side.")
     parser.add_argument("--backend", default="numpy", help="of learnkit: numpy, cupy or torch")
+    parser.add_argument("--threads", type=int, help="for everybody; default: what each library chooses")
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--seconds", type=float, default=0.2, help="of one subject in one round, about")
     arguments = parser.parse_args()
+    if arguments.threads and "LEARNKIT_BENCHMARK_THREADS" not in os.environ:
+        restart_with_threads(arguments.threads)
     backend = lk.get_backend(arguments.backend)
-    threads = os.environ.get("OMP_NUM_THREADS", "default")
-    print(f"{backend.describe()}; Python {platform.python_version()}; {os.cpu_count()} CPUs; threads: {threads}")
+    print(
+        f"{backend.describe()}; Python {platform.python_version()}; {os.cpu_count()} CPUs;"
+        f" threads: {arguments.threads or 'default'}"
+    )
     for module in ("torch", "jax", "optax"):
         if importlib.util.find_spec(module):
             print(f"{module} {importlib.import_module(module).__version__}", end="; ")
@@ -198,14 +215,15 @@ def main() -> None:
                 run(steps)
                 times[name].append((time.perf_counter() - began) / steps * 1e6)
 
-        print(f"\n{'-'.join(map(str, sizes))}, batch {batch_size}: {arguments.rounds} rounds of {steps} steps")
+        print(
+            f"\n{'-'.join(map(str, sizes))}, batch {batch_size}: {arguments.rounds} rounds of {steps} steps"
+        )
         print(f"{'':10} {'median us':>10} {'p10':>9} {'p90':>9} {'x learnkit':>11}")
         for name, values in times.items():
             deciles = statistics.quantiles(values, n=10, method="inclusive")
-            ratio = statistics.median(
-                v / own for v, own in zip(values, times["learnkit"], strict=True)
-            )
-            print(f"{name:10} {statistics.median(values):10.1f} {deciles[0]:9.1f} {deciles[-1]:9.1f} {ratio:11.2f}")
+            ratio = statistics.median(v / own for v, own in zip(values, times["learnkit"], strict=True))
+            median = statistics.median(values)
+            print(f"{name:10} {median:10.1f} {deciles[0]:9.1f} {deciles[-1]:9.1f} {ratio:11.2f}")
     print(f"\nload {os.getloadavg()[0]:.2f} at the end")
 
 

@@ -14,7 +14,7 @@ __all__ = ["BINARY", "UNARY", "erf", "unbroadcast", "where"]
 
 #: d f(x) / dx in terms of the argument.
 _FROM_ARGUMENT: dict[str, Callable[[Any, Array], Array]] = {
-    "abs": lambda xp, x: xp.sign(x),
+    "abs": lambda xp, x: kernels_of(x).sign(x),
     "acos": lambda xp, x: xp.negative(xp.divide(1.0, xp.sqrt(xp.subtract(1.0, xp.square(x))))),
     "acosh": lambda xp, x: xp.divide(1.0, xp.sqrt(xp.subtract(xp.square(x), 1.0))),
     "asin": lambda xp, x: xp.divide(1.0, xp.sqrt(xp.subtract(1.0, xp.square(x)))),

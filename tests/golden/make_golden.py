@@ -1,0 +1,464 @@
+"""Records what PyTorch, scikit-learn and plain NumPy compute, for tests that run without them.
+
+::
+
+    python tests/golden/make_golden.py            # writes all files beside this one
+    python tests/golden/make_golden.py losses     # only that one
+
+Each file says which versions made it. ``tests/peers`` recomputes every file with the installed
+libraries and compares, so a golden value is never older than the peer it stands for. Nothing of learnkit
+is imported here: these are the numbers that it is measured by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+STEPS = 200
+
+
+def versions(*names):
+    return {"numpy": np.__version__, **{n: __import__(n).__version__ for n in names}}
+
+
+# Losses: values and gradients with respect to y_pred, by PyTorch in float64
+
+
+def loss_inputs():
+    """(loss, label, y_pred, y_true, sample_weight) of each case."""
+    rng = np.random.default_rng(11)
+    z = rng.normal(size=(6, 4)) * 3
+    labels = np.asarray([0, 3, 2, 2, 1, 0])
+    soft = rng.dirichlet(np.ones(4), size=6)
+    weight = np.asarray([1.0, 0.5, 0.0, 2.0, 1.5, 0.25])
+    extreme = np.asarray([[900.0, -900.0, 0.0, 1.0], [-1e4, 1e4, 1e4, 0.0]])
+    scores, targets = rng.normal(size=(6, 3)) * 4, rng.uniform(size=(6, 3))
+    line, truth = rng.normal(size=6), rng.normal(size=6)
+    return [
+        ("cross_entropy", "integers", z, labels, None),
+        ("cross_entropy", "integers, weighted", z, labels, weight),
+        ("cross_entropy", "probabilities", z, soft, None),
+        ("cross_entropy", "probabilities, weighted", z, soft, weight),
+        ("cross_entropy", "extreme logits", extreme, np.asarray([1, 3]), None),
+        ("cross_entropy", "one example", z[:1], labels[:1], None),
+        ("binary_cross_entropy", "one output", line * 3, (truth > 0).astype(float), None),
+        ("binary_cross_entropy", "several outputs", scores, targets, None),
+        ("binary_cross_entropy", "several outputs, weighted", scores, targets, weight),
+        (
+            "binary_cross_entropy",
+            "extreme logits",
+            np.asarray([900.0, -900.0, 0.0]),
+            np.asarray([0.0, 1.0, 0.5]),
+            None,
+        ),
+        ("mse", "one output", line, truth, None),
+        ("mse", "several outputs", scores, targets, None),
+        ("mse", "several outputs, weighted", scores, targets, weight),
+        ("mae", "one output", line, truth, None),
+        ("mae", "several outputs", scores, targets, None),
+        (
+            "mae",
+            "an exact prediction, weighted",
+            np.asarray([1.0, 2.0, 3.0]),
+            np.asarray([1.0, 0.0, 4.0]),
+            weight[:3],
+        ),
+    ]
+
+
+def torch_loss(name, y_pred, y_true, weight):
+    """Value and gradient, both NumPy."""
+    import torch
+    from torch.nn import functional as F
+
+    functions = {
+        "cross_entropy": F.cross_entropy,
+        "binary_cross_entropy": F.binary_cross_entropy_with_logits,
+        "mse": F.mse_loss,
+        "mae": F.l1_loss,
+    }
+    p = torch.tensor(y_pred, requires_grad=True)
+    t = torch.tensor(y_true)
+    if weight is None:
+        value = functions[name](p, t)
+    else:
+        each = functions[name](p, t, reduction="none")
+        each = each.reshape(each.shape[0], -1).mean(dim=1)
+        w = torch.tensor(weight)
+        value = (each * w).sum() / w.sum()
+    value.backward()
+    return value.item(), p.grad.numpy()
+
+
+def make_losses():
+    cases = []
+    for name, label, y_pred, y_true, weight in loss_inputs():
+        value, gradient = torch_loss(name, y_pred, y_true, weight)
+        cases.append(
+            {
+                "loss": name,
+                "label": label,
+                "y_pred": y_pred.tolist(),
+                "y_true": y_true.tolist(),
+                "sample_weight": None if weight is None else weight.tolist(),
+                "value": value,
+                "gradient": gradient.tolist(),
+            }
+        )
+    return {"versions": versions("torch"), "cases": cases}
+
+
+# Optimizers: traces of 200 steps, by PyTorch in float64
+
+#: name of the case: learnkit's name and options. PyTorch calls Adam's l2 weight_decay.
+RULES = {
+    "sgd": ("sgd", {"lr": 2e-4}),
+    "sgd momentum": ("sgd", {"lr": 2e-4, "momentum": 0.9}),
+    "sgd dampening": ("sgd", {"lr": 2e-4, "momentum": 0.9, "dampening": 0.5}),
+    "sgd nesterov": ("sgd", {"lr": 2e-4, "momentum": 0.9, "nesterov": True}),
+    "sgd weight decay": ("sgd", {"lr": 2e-4, "weight_decay": 0.1}),
+    "sgd all": ("sgd", {"lr": 2e-4, "momentum": 0.8, "weight_decay": 0.1, "nesterov": True}),
+    "sgd momentum, dampening, decay": (
+        "sgd",
+        {"lr": 2e-4, "momentum": 0.8, "dampening": 0.2, "weight_decay": 0.1},
+    ),
+    "adam": ("adam", {"lr": 1e-2}),
+    "adam betas and eps": ("adam", {"lr": 1e-2, "betas": [0.8, 0.95], "eps": 1e-6}),
+    "adam l2": ("adam", {"lr": 1e-2, "l2": 0.1}),
+    "adam no momentum": ("adam", {"lr": 1e-2, "betas": [0.0, 0.9]}),
+    "adamw": ("adamw", {"lr": 1e-2}),
+    "adamw decay": ("adamw", {"lr": 1e-2, "weight_decay": 0.3}),
+    "adamw no decay": ("adamw", {"lr": 1e-2, "weight_decay": 0.0}),
+}
+NETWORK_RULES = ("sgd all", "adam l2", "adamw decay")
+NETWORK_LR = {"sgd": 0.05, "adam": 1e-2, "adamw": 1e-2}
+NETWORK_STEPS = (1, 2, 5, 10, 20, 50, 100, 150, 200)
+CHANGE_AT, CHANGE_BY = 100, 0.1
+#: Steps of a trace that are kept: the first ones, those around the change of lr, and every tenth.
+RECORDED = tuple(s for s in range(1, STEPS + 1) if s <= 5 or abs(s - CHANGE_AT) <= 3 or s % 10 == 0)
+
+
+def rosenbrock_gradient(theta, step):
+    """Of (1 - x)^2 + 100 (y - x^2)^2."""
+    x, y = theta
+    return np.asarray([-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)])
+
+
+def tiny_gradient(theta, step):
+    """Numbers around 1e-7, of both signs, and some exact zeros."""
+    return 1e-7 * np.cos(np.asarray([1.0, 2.0, 3.0]) * step) * np.asarray([1.0, 1e-3, step % 2])
+
+
+def zero_gradient(theta, step):
+    """Nothing at first, something at step 50, and nothing again."""
+    return np.full(3, 1.0 if step == 50 else 0.0)
+
+
+#: problem: gradient of (theta, step from 1), start.
+PROBLEMS = {
+    "rosenbrock": (rosenbrock_gradient, [-1.2, 1.0]),
+    "tiny gradients": (tiny_gradient, [0.3, -0.2, 0.1]),
+    "zero gradients": (zero_gradient, [0.3, -0.2, 0.1]),
+}
+
+
+def lr_at(lr, step):
+    """The learning rate of a step, counted from 0: it drops in the middle of the run."""
+    return lr if step < CHANGE_AT else lr * CHANGE_BY
+
+
+def torch_optimizer(rule, params, **changes):
+    import torch
+
+    name, options = RULES[rule]
+    options = {**options, **changes}
+    if "l2" in options:
+        options["weight_decay"] = options.pop("l2")
+    if "betas" in options:
+        options["betas"] = tuple(options["betas"])
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
+    return kind(params, **options)
+
+
+def torch_trace(rule, problem):
+    """theta after the steps RECORDED."""
+    import torch
+
+    gradient, start = PROBLEMS[problem]
+    theta = torch.tensor(start, dtype=torch.float64)
+    optimizer = torch_optimizer(rule, [theta])
+    lr = RULES[rule][1]["lr"]
+    trace = []
+    for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = lr_at(lr, step)
+        theta.grad = torch.from_numpy(gradient(theta.numpy().copy(), step + 1))
+        optimizer.step()
+        if step + 1 in RECORDED:
+            trace.append(theta.numpy().copy())
+    return np.stack(trace)
+
+
+def network():
+    """Inputs, targets and start values of a 3-4-1 network with tanh: x, y, {path: array}."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(8, 3))
+    y = np.sin(x.sum(axis=1, keepdims=True))
+    start = {
+        "0.weight": rng.normal(size=(3, 4)),
+        "0.bias": rng.normal(size=4) * 0.1,
+        "2.weight": rng.normal(size=(4, 1)),
+        "2.bias": np.zeros(1),
+    }
+    return x, y, start
+
+
+def torch_network_trace(rule):
+    """theta, all leaves in a row, after the steps NETWORK_STEPS."""
+    import torch
+
+    x, y, start = network()
+    x, y = torch.tensor(x), torch.tensor(y)
+    leaves = [torch.tensor(v, requires_grad=True) for v in start.values()]
+    optimizer = torch_optimizer(rule, leaves, lr=NETWORK_LR[RULES[rule][0]])
+    trace = []
+    for step in range(1, STEPS + 1):
+        optimizer.zero_grad()
+        w1, b1, w2, b2 = leaves
+        out = torch.tanh(x @ w1 + b1) @ w2 + b2
+        torch.nn.functional.mse_loss(out, y).backward()
+        optimizer.step()
+        if step in NETWORK_STEPS:
+            trace.append(np.concatenate([v.detach().numpy().ravel() for v in leaves]))
+    return np.stack(trace)
+
+
+def clip_inputs():
+    """(gradients, max_norm) of each case."""
+    rng = np.random.default_rng(3)
+    small, large = [rng.normal(size=(2, 3)) * s for s in (0.01, 10.0)]
+    return [([large, large[0]], 1.0), ([small, small[0]], 1.0), ([large], 0.25), ([np.zeros(3), large], 5.0)]
+
+
+def torch_clipped(grads, max_norm):
+    import torch
+
+    params = [torch.zeros(g.shape, dtype=torch.float64) for g in grads]
+    for p, g in zip(params, grads, strict=True):
+        p.grad = torch.tensor(g)
+    norm = torch.nn.utils.clip_grad_norm_(params, max_norm).item()
+    return norm, [p.grad.numpy() for p in params]
+
+
+def make_optimizers():
+    arrays = {f"{rule} | {problem}": torch_trace(rule, problem) for rule in RULES for problem in PROBLEMS}
+    arrays |= {f"{rule} | network": torch_network_trace(rule) for rule in NETWORK_RULES}
+    for i, (grads, max_norm) in enumerate(clip_inputs()):
+        norm, clipped = torch_clipped(grads, max_norm)
+        arrays[f"clip {i}"] = np.concatenate([[norm], *(c.ravel() for c in clipped)])
+    return {"about": np.asarray(json.dumps({"versions": versions("torch")})), **arrays}
+
+
+# Schedules, by PyTorch
+
+TOTALS = (1, 2, 3, 4, 5, 7, 10, 20, 50)
+PCT_STARTS = tuple(k / 10 for k in range(11))
+STRATEGIES = ("cos", "linear")
+COSINES = ((0.1, 1, 0.0), (0.1, 2, 0.01), (1.0, 7, 0.0), (3e-3, 100, 1e-5))
+
+
+def torch_schedule(make, lr, steps):
+    """The learning rates of ``steps`` steps; ``None`` where PyTorch divides by zero."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
+    try:
+        schedule = make(optimizer)
+        rates = [schedule.get_last_lr()[0]]
+        for _ in range(steps - 1):
+            optimizer.step()
+            schedule.step()
+            rates.append(schedule.get_last_lr()[0])
+    except ZeroDivisionError:
+        return None
+    return rates
+
+
+def torch_onecycle(
+    total, pct_start, strategy, three_phase, max_lr=0.1, div_factor=20.0, final_div_factor=1e3
+):
+    from torch.optim.lr_scheduler import OneCycleLR
+
+    def make(optimizer):
+        return OneCycleLR(
+            optimizer,
+            max_lr,
+            total_steps=total,
+            pct_start=pct_start,
+            anneal_strategy=strategy,
+            cycle_momentum=False,
+            div_factor=div_factor,
+            final_div_factor=final_div_factor,
+            three_phase=three_phase,
+        )
+
+    return torch_schedule(make, max_lr, total)
+
+
+def torch_cosine(lr, total, min_lr):
+    """PyTorch's closed form at the steps 0 to T; its step by step form adds up rounding."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total, eta_min=min_lr)
+    rates = []
+    for t in range(total + 1):
+        schedule.last_epoch = t
+        rates.append(schedule._get_closed_form_lr()[0])
+    return rates
+
+
+def make_schedules():
+    shape = (len(TOTALS), len(PCT_STARTS), len(STRATEGIES), 2, max(TOTALS))
+    onecycle = np.full(shape, np.nan)
+    for i, total in enumerate(TOTALS):
+        for j, pct_start in enumerate(PCT_STARTS):
+            for k, strategy in enumerate(STRATEGIES):
+                for three_phase in (False, True):
+                    rates = torch_onecycle(total, pct_start, strategy, three_phase)
+                    if rates is not None:
+                        onecycle[i, j, k, int(three_phase), :total] = rates
+    return {
+        "about": np.asarray(json.dumps({"versions": versions("torch")})),
+        "onecycle": onecycle,
+        **{f"cosine {i}": np.asarray(torch_cosine(*case)) for i, case in enumerate(COSINES)},
+    }
+
+
+# Metrics, by scikit-learn
+
+
+def metric_inputs():
+    """(metric, label, y_pred, y_true) of each case."""
+    rng = np.random.default_rng(17)
+    scores = rng.normal(size=(23, 4))
+    labels = rng.integers(0, 4, size=23)
+    logits = rng.normal(size=19)
+    truth = rng.normal(size=29) * 5 + 1000.0
+    guess = truth + rng.normal(size=29)
+    regression = [
+        ("one output", guess, truth),
+        ("a column", guess[:, None], truth),
+        ("large offset", guess + 1e6, truth + 1e6),
+        ("exact", truth, truth),
+        ("constant target", guess[:6], np.full(6, 2.0)),
+        ("constant target, exact", np.full(6, 2.0), np.full(6, 2.0)),
+    ]
+    return [
+        ("accuracy", "classes", scores, labels),
+        ("accuracy", "one-hot", scores, np.eye(4)[labels]),
+        ("accuracy", "one logit", logits, (rng.normal(size=19) > 0).astype(np.int64)),
+        ("accuracy", "one logit in a column", logits[:, None], (rng.normal(size=19) > 0).astype(np.int64)),
+        *((name, *case) for name in ("mae", "rmse", "r2") for case in regression),
+    ]
+
+
+def sklearn_metric(name, y_pred, y_true):
+    from sklearn import metrics
+
+    if name == "accuracy":
+        column = y_pred.ndim == 1 or y_pred.shape[1] == 1
+        guess = (y_pred.ravel() > 0).astype(np.int64) if column else y_pred.argmax(axis=1)
+        return metrics.accuracy_score(y_true if y_true.ndim == 1 else y_true.argmax(axis=1), guess)
+    function = {
+        "mae": metrics.mean_absolute_error,
+        "rmse": metrics.root_mean_squared_error,
+        "r2": metrics.r2_score,
+    }[name]
+    return function(y_true, y_pred.ravel())
+
+
+def make_metrics():
+    cases = [
+        {
+            "metric": name,
+            "label": label,
+            "y_pred": y_pred.tolist(),
+            "y_true": y_true.tolist(),
+            "value": float(sklearn_metric(name, y_pred, y_true)),
+        }
+        for name, label, y_pred, y_true in metric_inputs()
+    ]
+    return {"versions": versions("sklearn"), "cases": cases}
+
+
+# Start values and dropout masks, by NumPy's own Philox
+
+
+def philox(seed, path, step):
+    stream = int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "little")
+    key = np.asarray([seed, stream], dtype=np.uint64)
+    counter = np.asarray([0, step, 0, 0], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+def start_values(initializer, shape, seed, path, dtype):
+    generator = philox(seed, path, 0)
+    rows, columns = shape
+    kind, _, law = initializer.partition("_")
+    if kind in ("zeros", "ones"):
+        return np.full(shape, {"zeros": 0.0, "ones": 1.0}[kind], dtype=dtype)
+    std = math.sqrt(2.0) / math.sqrt(rows) if kind == "he" else math.sqrt(2.0 / (rows + columns))
+    if law == "normal":
+        return generator.standard_normal(shape, dtype=dtype) * std
+    bound = math.sqrt(3.0) * std
+    return generator.random(shape, dtype=dtype) * (2 * bound) - bound
+
+
+def digest(array):
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def make_start():
+    weights = {
+        f"{initializer} {seed} {dtype}": digest(start_values(initializer, (5, 7), seed, "1.weight", dtype))
+        for initializer in ("he_normal", "he_uniform", "xavier_normal", "xavier_uniform", "zeros", "ones")
+        for seed in (0, 123)
+        for dtype in ("float32", "float64")
+    }
+    masks = {
+        f"{path} {seed} {step}": digest(philox(seed, path, step).random((6, 11), dtype="float32") >= 0.3)
+        for path in ("", "2", "block.drop", "2#1")
+        for seed in (0, 123)
+        for step in (0, 7)
+    }
+    return {"versions": versions(), "weights": weights, "masks": masks}
+
+
+MAKERS = {
+    "losses": make_losses,
+    "optimizers": make_optimizers,
+    "schedules": make_schedules,
+    "metrics": make_metrics,
+    "start": make_start,
+}
+
+
+def main(names):
+    for name in names or MAKERS:
+        made = MAKERS[name]()
+        if isinstance(next(iter(made.values())), np.ndarray):
+            np.savez_compressed(HERE / f"{name}.npz", **made)
+        else:
+            (HERE / f"{name}.json").write_text(json.dumps(made, indent=1) + "\n")
+        print(f"wrote {name}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,326 @@
+"""Optimizers: one row a rule in ``RULES``, one test a property."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from learnkit.backends import get_backend
+from learnkit.errors import ArgumentError, ShapeError
+from learnkit.optim import SGD, Adam, AdamW, ClipByGlobalNorm, Optimizer, chain
+from learnkit.optim.engine import BLOCK, update_in_place
+from learnkit.plugins import registry
+from learnkit.schedules import Constant, Cosine, OneCycle, Schedule
+from learnkit.testing.matrix import BackendUnderTest
+
+# name of the row: optimizer. The first word is the registered name.
+RULES = {
+    "sgd": SGD(0.1),
+    "sgd momentum": SGD(0.1, momentum=0.9),
+    "sgd nesterov": SGD(0.1, momentum=0.9, weight_decay=0.01, nesterov=True),
+    "sgd dampening": SGD(0.1, momentum=0.9, dampening=0.5),
+    "adam": Adam(0.1),
+    "adam l2": Adam(0.1, l2=0.1),
+    "adamw": AdamW(0.1),
+    "adamw scheduled": AdamW(Cosine(0.1, total_steps=100), weight_decay=Constant(0.1)),
+    "chain": chain(ClipByGlobalNorm(0.5), AdamW(0.1)),
+    "chain of two": chain(ClipByGlobalNorm(2.0), ClipByGlobalNorm(0.5), SGD(0.1, momentum=0.9)),
+}
+
+
+@dataclass(frozen=True)
+class Linearly(Schedule):
+    """``first + slope step``."""
+
+    first: float
+    slope: float
+
+    def __call__(self, step):
+        return self.first + self.slope * step
+
+
+def test_every_registered_optimizer_has_a_row():
+    assert {row.split()[0] for row in RULES} == set(registry.names("optimizer", third_party=False))
+
+
+def parameters(backend, dtype="float32"):
+    rng = np.random.default_rng(2)
+    params = {"w": rng.normal(size=(3, 2)), "b": [rng.normal(size=2), rng.normal(size=())]}
+    grads = {"w": rng.normal(size=(3, 2)), "b": [rng.normal(size=2), rng.normal(size=())]}
+    for tree in (params, grads):
+        tree["w"] = backend.asarray(tree["w"], dtype)
+        tree["b"] = [backend.asarray(v, dtype) for v in tree["b"]]
+    return params, grads
+
+
+def flat(tree):
+    return [tree["w"], *tree["b"]]
+
+
+def run(optimizer, params, grads, steps):
+    state = optimizer.init(params)
+    for _ in range(steps):
+        params, state = optimizer.apply(params, grads, state)
+    return params, state
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("row", RULES)
+def test_library_dtype_device_and_structure_are_kept(backend, row, dtype):
+    """Through three steps, without a wait for the device, for parameters and slots alike."""
+    params, grads = parameters(backend, dtype)
+    with backend.no_sync():
+        new, state = run(RULES[row], params, grads, 3)
+    assert list(new) == ["w", "b"]
+    assert isinstance(new["b"], list)
+    for before, after in zip(flat(params), flat(new), strict=True):
+        backend.assert_array(after, backend.to_numpy(after), like=before)
+        assert tuple(after.shape) == tuple(before.shape)
+    assert state.step == 3
+    assert tuple(state.slots) == RULES[row].slot_names()
+    for arrays in state.slots.values():
+        for slot, p in zip(arrays, flat(params), strict=True):
+            backend.assert_array(slot, backend.to_numpy(slot), like=p)
+            assert tuple(slot.shape) == tuple(p.shape)
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_leaves_of_two_dtypes_keep_theirs(backend, row):
+    """A float32 leaf beside a float64 one is updated in float32, also behind clipping."""
+    params = [backend.asarray([1.0, 2.0], "float32"), backend.asarray([3.0], "float64")]
+    new, state = run(RULES[row], params, params, 2)
+    for before, after, *slots in zip(params, new, *state.slots.values(), strict=True):
+        for array in (after, *slots):
+            backend.assert_array(array, backend.to_numpy(array), like=before)
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_values_are_those_of_numpy(backend, row):
+    new, _ = run(RULES[row], *parameters(backend, "float64"), 5)
+    host = BackendUnderTest("numpy", get_backend("numpy"))
+    wanted, _ = run(RULES[row], *parameters(host, "float64"), 5)
+    for got, want in zip(flat(new), flat(wanted), strict=True):
+        backend.assert_array(got, want, dtype="float64", rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_inputs_are_not_changed(backend, row):
+    """Neither parameters, gradients nor the state that was given."""
+    params, grads = parameters(backend)
+    optimizer = RULES[row]
+    _, state = run(optimizer, params, grads, 2)
+    everything = [*flat(params), *flat(grads), *(a for arrays in state.slots.values() for a in arrays)]
+    before = [np.array(backend.to_numpy(a)) for a in everything]
+    optimizer.apply(params, grads, state)
+    assert state.step == 2
+    for array, old in zip(everything, before, strict=True):
+        np.testing.assert_array_equal(backend.to_numpy(array), old)
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_arrays_lists_tuples_and_dicts_give_the_same(row):
+    w, g = np.asarray([1.0, -2.0]), np.asarray([0.5, 0.25])
+    expected, _ = run(RULES[row], w, g, 3)
+    for wrap, unwrap in (
+        (lambda a: [a], lambda t: t[0]),
+        (lambda a: (a,), lambda t: t[0]),
+        (lambda a: {"x": {"y": a}}, lambda t: t["x"]["y"]),
+    ):
+        found, _ = run(RULES[row], wrap(w), wrap(g), 3)
+        assert type(found) is type(wrap(w))
+        np.testing.assert_array_equal(unwrap(found), expected)
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_in_place_and_in_blocks_give_the_bits_of_apply(backend, row):
+    """The vector of a trainer, whole or block by block: not one bit differs from ``apply``."""
+    rng = np.random.default_rng(4)
+    n = 2 * BLOCK + 123 if backend.name == "numpy" else 1000
+    theta = rng.normal(size=n)
+    grads = [rng.normal(size=n) for _ in range(3)]
+    found = []
+    for how in ("apply", "whole", "blocks"):
+        vector = backend.asarray(theta)
+        state = RULES[row].init(vector)
+        for grad in grads:
+            g = backend.asarray(grad)
+            if how == "apply":
+                vector, state = RULES[row].apply(vector, g, state)
+            else:
+                before = vector
+                update_in_place(RULES[row], vector, g, state, blocks=how == "blocks")
+                assert vector is before
+                np.testing.assert_array_equal(backend.to_numpy(g), grad.astype("float32"))
+        found.append([vector, *(arrays[0] for arrays in state.slots.values())])
+        assert state.step == 3
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(backend.to_numpy(a), backend.to_numpy(b))
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_components_by_name(row):
+    """They compare, hash, print, and are made again from their description."""
+    optimizer = RULES[row]
+    described = registry.describe(optimizer, "optimizer")
+    again = registry.create("optimizer", described)
+    assert again == optimizer
+    assert hash(again) == hash(optimizer)
+    assert type(optimizer).__name__ in repr(optimizer)
+    with pytest.raises(AttributeError):
+        optimizer.lr = 1.0
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_a_quadratic_is_minimised(row):
+    theta = np.asarray([1.0, -1.5])
+    state = RULES[row].init(theta)
+    for _ in range(150):
+        theta, state = RULES[row].apply(theta, 2 * theta, state)
+    assert np.abs(theta).max() < 0.2
+
+
+# Schedules as hyper-parameters
+
+
+def test_a_scheduled_learning_rate_is_that_of_the_step():
+    """It counts from 0, acts at once, and leaves the optimizer as it is."""
+    rule = SGD(Linearly(1.0, 1.0))
+    theta, state = np.asarray([0.0]), rule.init(np.asarray([0.0]))
+    moves = []
+    for _ in range(3):
+        new, state = rule.apply(theta, np.asarray([1.0]), state)
+        moves.append(float(theta[0] - new[0]))
+        theta = new
+    assert moves == [1.0, 2.0, 3.0]
+    assert [rule.lr_at(s) for s in range(3)] == [1.0, 2.0, 3.0]
+    assert rule == SGD(Linearly(1.0, 1.0))
+
+
+SCHEDULED = {
+    "momentum": lambda v: SGD(0.1, momentum=v),
+    "nesterov momentum": lambda v: SGD(0.1, momentum=v, nesterov=True),
+    "weight_decay of sgd": lambda v: SGD(0.1, weight_decay=v),
+    "weight_decay of adamw": lambda v: AdamW(0.1, weight_decay=v),
+    "l2": lambda v: Adam(0.1, l2=v),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULED)
+def test_other_hyper_parameters_can_be_scheduled(name):
+    """A constant schedule gives the bits of the number, and a changing one acts at each step."""
+    make = SCHEDULED[name]
+    w, g = np.asarray([1.0, -2.0]), np.asarray([0.5, 0.25])
+    by_number, _ = run(make(0.5), w, g, 4)
+    by_schedule, _ = run(make(Constant(0.5)), w, g, 4)
+    np.testing.assert_array_equal(by_number, by_schedule)
+    changing, _ = run(make(Linearly(0.5, 0.1)), w, g, 4)
+    assert (changing != by_number).all()
+
+
+def test_a_momentum_scheduled_down_to_zero_goes_on():
+    """Nesterov's form with momentum 0 is plain descent; a schedule may end there."""
+    optimizer = SGD(0.1, momentum=Linearly(0.5, -0.25), nesterov=True)
+    theta, state = run(optimizer, np.asarray([1.0]), np.asarray([1.0]), 3)
+    assert state.step == 3
+    assert np.isfinite(theta).all()
+
+
+def test_the_length_of_a_run_is_filled_into_all_schedules():
+    optimizer = chain(ClipByGlobalNorm(1.0), AdamW(OneCycle(0.1), weight_decay=Cosine(0.1)))
+    resolved = optimizer.resolve(40)
+    assert resolved.lr.total_steps == 40
+    assert resolved.rule.weight_decay.total_steps == 40
+    assert optimizer.lr.total_steps is None
+    assert SGD(0.1).resolve(7) == SGD(0.1)
+
+
+# Rules that need whole leaves
+
+
+@dataclass(frozen=True)
+class ByNorm(Optimizer):
+    """theta - lr g / |g|, with the norm of each leaf: not elementwise."""
+
+    elementwise: ClassVar[bool] = False
+    slots: ClassVar[tuple[str, ...]] = ("shapes",)
+    lr: float = 1.0
+
+    def update(self, theta, grad, *slots, lr, step):
+        size = sum(n > 1 for n in theta.shape)
+        return theta - lr * grad / (grad * grad).sum() ** 0.5, slots[0] + size
+
+
+def test_a_rule_that_is_not_elementwise_gets_the_leaves():
+    """In their shapes, in ``apply`` and in place, also behind a transform and in blocks."""
+    theta, grad = np.zeros(6), np.asarray([3.0, 4.0, 1.0, 1.0, 1.0, 1.0])
+
+    def views(vector):
+        return [vector[:2], vector[2:].reshape(2, 2)]
+
+    for optimizer in (ByNorm(), chain(ClipByGlobalNorm(100.0), ByNorm())):
+        vector, state = theta.copy(), optimizer.init(theta)
+        update_in_place(optimizer, vector, grad, state, views=views, blocks=True)
+        np.testing.assert_allclose(vector, [-0.6, -0.8, -0.5, -0.5, -0.5, -0.5])
+        assert state.slots["shapes"][0].tolist() == [1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+        new, _ = optimizer.apply(views(theta), views(grad), optimizer.init(views(theta)))
+        np.testing.assert_allclose(new[1], -0.5 * np.ones((2, 2)))
+
+
+def test_a_rule_without_an_equation_says_so():
+    @dataclass(frozen=True)
+    class Empty(Optimizer):
+        lr: float = 0.1
+
+    with pytest.raises(TypeError, match=r"Empty defines no update\(self, theta, grad, \*slots, lr, step\)"):
+        Empty().apply(np.ones(2), np.ones(2), Empty().init(np.ones(2)))
+
+
+# Mistakes
+
+WRONG = [
+    (lambda: SGD(0.0), "SGD: lr is 0.0, expected a number > 0"),
+    (lambda: SGD("fast"), "SGD: lr is 'fast', expected a number > 0"),
+    (lambda: SGD(float("nan")), "SGD: lr is nan, expected a number > 0"),
+    (lambda: SGD(0.1, momentum=1.0), "SGD: momentum is 1.0, expected a number in [0, 1)"),
+    (lambda: SGD(0.1, momentum=-0.1), "SGD: momentum is -0.1, expected a number in [0, 1)"),
+    (lambda: SGD(0.1, momentum=0.9, dampening=1.5), "SGD: dampening is 1.5, expected a number in [0, 1]"),
+    (lambda: SGD(0.1, weight_decay=-1.0), "SGD: weight_decay is -1.0, expected a number >= 0"),
+    (lambda: SGD(0.1, nesterov=True), "SGD: nesterov=True needs momentum > 0 and dampening 0"),
+    (lambda: SGD(0.1, momentum=0.9, dampening=0.1, nesterov=True), "nesterov=True needs momentum > 0 and dampening 0"),
+    (lambda: Adam(-1.0), "Adam: lr is -1.0, expected a number > 0"),
+    (lambda: Adam(betas=(0.9, 1.0)), "Adam: betas is (0.9, 1.0), expected two numbers in [0, 1)"),
+    (lambda: Adam(betas=0.9), "Adam: betas is 0.9, expected two numbers in [0, 1)"),
+    (lambda: Adam(betas=(0.9,)), "Adam: betas is (0.9,), expected two numbers in [0, 1)"),
+    (lambda: Adam(eps=0.0), "Adam: eps is 0.0, expected a number > 0"),
+    (lambda: Adam(l2=-0.1), "Adam: l2 is -0.1, expected a number >= 0"),
+    (lambda: AdamW(weight_decay=-0.1), "AdamW: weight_decay is -0.1, expected a number >= 0"),
+    (lambda: AdamW(eps=-1e-8), "AdamW: eps is -1e-08, expected a number > 0"),
+    (lambda: AdamW(betas=(-0.1, 0.9)), "AdamW: betas is (-0.1, 0.9), expected two numbers in [0, 1)"),
+    (lambda: ClipByGlobalNorm(0.0), "ClipByGlobalNorm: max_norm is 0.0, expected a number > 0"),
+    (lambda: chain(), "chain needs at least an optimizer"),
+    (lambda: chain(ClipByGlobalNorm(1.0)), "chain: the last part is ClipByGlobalNorm(max_norm=1.0), expected an Opti"),
+    (lambda: chain(SGD(0.1), ClipByGlobalNorm(1.0)), "is not a Transform; the optimizer comes last"),
+    (lambda: registry.create("optimizer", "adam:weight_decay=0.1"), "weight_decay"),
+    (lambda: registry.create("optimizer", "adamw:lr=0"), "AdamW: lr is 0, expected a number > 0"),
+]
+
+
+@pytest.mark.parametrize(("make", "text"), WRONG)
+def test_values_out_of_range_are_refused(make, text):
+    with pytest.raises(ArgumentError) as caught:
+        make()
+    assert text in str(caught.value)
+
+
+def test_trees_that_do_not_fit_are_refused():
+    rule = SGD(0.1)
+    params = {"w": np.ones(3), "b": np.ones(2)}
+    state = rule.init(params)
+    with pytest.raises(ShapeError, match="2 parameters but 1 gradients; give trees of one structure"):
+        rule.apply(params, {"w": np.ones(3)}, state)
+    with pytest.raises(ShapeError, match=r"parameter 1 has shape \(2,\), its gradient \(3,\); expected equal shapes"):
+        rule.apply(params, {"w": np.ones(3), "b": np.ones(3)}, state)

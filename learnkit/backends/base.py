@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -157,6 +158,10 @@ class Backend:
 
     def activate(self) -> None:
         """Make this device the one the library computes on, where it keeps such a setting."""
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        """A block in which overflow and NaN give no warning; the training loop looks for them itself."""
+        return nullcontext()
 
     def synchronize(self) -> None:
         """Wait until the device has finished what it was given; a host backend has nothing to do."""

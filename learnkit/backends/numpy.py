@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import array_api_compat.numpy
@@ -55,6 +56,9 @@ class NumpyBackend(Backend):
 
     def to_numpy(self, x: Array) -> Any:
         return np.asarray(x)
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        return np.errstate(all="ignore")
 
     def describe(self) -> str:
         return f"numpy {np.__version__} on cpu"

@@ -6,6 +6,7 @@ and every creation call without a device is an error.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from learnkit.backends.base import Array, Backend
@@ -59,6 +60,11 @@ class StrictBackend(Backend):
         if hasattr(x, "to_device"):
             x = self.xp.asarray(x).to_device(self.device)
         return super().asarray(x, dtype)
+
+    def quiet(self) -> AbstractContextManager[Any]:
+        import numpy as np
+
+        return np.errstate(all="ignore")
 
     def to_numpy(self, x: Array) -> Any:
         import numpy as np

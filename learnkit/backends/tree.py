@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,7 +23,7 @@ class Substitutable(Protocol):
 
 
 class Leaves:
-    """The leaves of a tree, with their paths and the way back.
+    """The leaves of a tree, with their paths and the way back. Dicts are walked in the order of their keys.
 
     Attributes:
         paths: for instance ``"[0].weight"``, for error messages.
@@ -51,26 +51,39 @@ class Leaves:
 
 def _walk(tree: Any, path: str) -> Iterator[tuple[str, Array]]:
     if isinstance(tree, dict):
-        for key, value in tree.items():
-            yield from _walk(value, f"{path}[{key!r}]")
+        for key in _ordered(tree):
+            yield from _walk(tree[key], f"{path}[{key!r}]")
     elif isinstance(tree, (list, tuple)):
         for i, value in enumerate(tree):
             yield from _walk(value, f"{path}[{i}]")
     elif isinstance(tree, Substitutable):
-        yield from tree.leaves().items()
+        leaves = tree.leaves()
+        for name in _ordered(leaves):
+            yield name, leaves[name]
     else:
         yield path, tree
 
 
+def _ordered(keys: Iterable[Any]) -> list[Any]:
+    """Keys in an order that does not depend on how the dict came about, so that two trees pair by name."""
+    try:
+        return sorted(keys)
+    except TypeError:  # keys of several types
+        return sorted(keys, key=lambda key: (type(key).__name__, repr(key)))
+
+
 def _rebuild(tree: Any, values: Iterator[Any]) -> Any:
     if isinstance(tree, dict):
-        return {key: _rebuild(value, values) for key, value in tree.items()}
+        built = {key: _rebuild(tree[key], values) for key in _ordered(tree)}
+        return {key: built[key] for key in tree}
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(*(_rebuild(value, values) for value in tree))
     if isinstance(tree, (list, tuple)):
         return type(tree)(_rebuild(value, values) for value in tree)
     if isinstance(tree, Substitutable):
-        return {path: next(values) for path in tree.leaves()}
+        leaves = tree.leaves()
+        found = {path: next(values) for path in _ordered(leaves)}
+        return {path: found[path] for path in leaves}
     return next(values)
 
 

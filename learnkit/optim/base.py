@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import array_api_compat
 
 from learnkit.backends.base import Array, array_namespace
-from learnkit.backends.tree import flatten
+from learnkit.backends.tree import Leaves, flatten
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.schedules.base import Schedule, positive, value_at
 
@@ -90,11 +90,10 @@ class Optimizer:
         Raises:
             ShapeError: the trees do not fit each other.
         """
-        leaves, rebuild = flatten(params)
-        gradients, _ = flatten(grads)
-        _check_fit(leaves, gradients)
-        new_leaves, new_slots = self.apply_leaves(leaves, gradients, state)
-        return rebuild(new_leaves), State(state.step + 1, new_slots)
+        given, gradients = Leaves(params), Leaves(grads)
+        _check_fit(given, gradients)
+        new_leaves, new_slots = self.apply_leaves(given.values, gradients.values, state)
+        return given.rebuild(new_leaves), State(state.step + 1, new_slots)
 
     def apply_leaves(
         self, leaves: list[Array], gradients: list[Array], state: State
@@ -168,14 +167,23 @@ def _zeros_like(p: Array) -> Array:
     return xp.zeros(tuple(p.shape), dtype=p.dtype, device=array_api_compat.device(p))
 
 
-def _check_fit(leaves: list[Array], gradients: list[Array]) -> None:
-    if len(leaves) != len(gradients):
+def _check_fit(params: Leaves, grads: Leaves) -> None:
+    known, given = [[_name(path) for path in leaves.paths] for leaves in (params, grads)]
+    if known != given:
+        missing = [p for p in known if p not in given]
+        unexpected = [p for p in given if p not in known]
+        what = f"no gradient for {missing[0]!r}" if missing else f"no parameter for {unexpected[0]!r}"
         raise ShapeError(
-            f"{len(leaves)} parameters but {len(gradients)} gradients; give trees of one structure"
+            f"{len(known)} parameters and {len(given)} gradients, {what}; give trees of one structure"
         )
-    for i, (p, g) in enumerate(zip(leaves, gradients, strict=True)):
+    for path, p, g in zip(known, params.values, grads.values, strict=True):
         if tuple(p.shape) != tuple(g.shape):
+            which = f"parameter {path!r}" if path else "the parameter"
             raise ShapeError(
-                f"parameter {i} has shape {tuple(p.shape)}, its gradient {tuple(g.shape)}; "
-                "expected equal shapes"
+                f"{which} has shape {tuple(p.shape)}, its gradient {tuple(g.shape)}; expected equal shapes"
             )
+
+
+def _name(path: str) -> str:
+    """A path in a dict as the dotted path of a model's leaf: ``['0.weight']`` is ``0.weight``."""
+    return path.replace("['", ".").replace("']", "").removeprefix(".")

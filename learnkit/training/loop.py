@@ -80,10 +80,11 @@ def fit(
 def evaluate(trainer: Trainer, rows: Rows, batch_size: int) -> dict[str, float]:
     """Loss and metrics over all rows, in inference mode; waits for the device once, at the end."""
     sums = _Sums(trainer)
-    for batch in rows.slices(batch_size):
-        out = trainer.model(batch.x)
-        sums.add_loss(trainer.loss(out, batch.y, batch.weight), len(batch))
-        sums.add_metrics(out, batch.y)
+    with trainer.backend.quiet():
+        for batch in rows.slices(batch_size):
+            out = trainer.model(batch.x)
+            sums.add_loss(trainer.loss(out, batch.y, batch.weight), len(batch))
+            sums.add_metrics(out, batch.y)
     return {"loss": sums.loss(), **sums.metrics()}
 
 
@@ -136,9 +137,10 @@ def _train_epoch(
                 trainer.steps_done, trainer.epochs_done + 1, loss, trainer.lr_at(trainer.steps_done - 1)
             )
             _call(wants_steps, "on_step_end", trainer, report)
-    if not math.isfinite(sums.loss()):
-        raise _diverged(trainer, sums.loss())
-    return sums.loss()
+    mean = sums.loss()
+    if not math.isfinite(mean):
+        raise _diverged(trainer, mean)
+    return mean
 
 
 def _batches(trainer: Trainer, rows: Rows, batch_size: int, shuffle: bool) -> Iterator[Rows]:
@@ -199,7 +201,7 @@ def _report(
         val_loss=val_loss,
         metrics={k: v for k, v in values.items() if k != "loss"},
         lr=trainer.lr_at(trainer.steps_done - 1),
-        grad_norm=float(global_norm([trainer.gradient.vector])),
+        grad_norm=_gradient_norm(trainer),
         seconds=time.perf_counter() - start,
         rows=rows,
         best=monitored < min(earlier, default=math.inf),
@@ -208,13 +210,18 @@ def _report(
 
 def _diverged(trainer: Trainer, loss: float) -> DivergedError:
     step = trainer.steps_done
-    norm = float(global_norm([trainer.gradient.vector]))
+    norm = _gradient_norm(trainer)
     return DivergedError(
         f"the loss is {loss} at step {step} (epoch {trainer.epochs_done + 1}, "
         f"lr {trainer.lr_at(step - 1):.3g}, gradient norm {norm:.3g})",
         hint="take a smaller learning rate, clip the gradient with "
         "chain(ClipByGlobalNorm(1.0), optimizer), or look for extreme values in the data",
     )
+
+
+def _gradient_norm(trainer: Trainer) -> float:
+    with trainer.backend.quiet():
+        return float(global_norm([trainer.gradient.vector]))
 
 
 def _call(callbacks: Sequence[Callback], hook: str, *arguments: Any) -> None:

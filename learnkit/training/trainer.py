@@ -118,16 +118,19 @@ class Trainer:
 
     def step_rows(self, rows: Rows) -> Array:
         """:meth:`step` for a batch that is on the device already."""
-        with training(self.seed, self.steps_done):
-            loss = self.gradient.value_and_grad(lambda: self.loss(self.model(rows.x), rows.y, rows.weight))
-        update_in_place(
-            self._scheduled,
-            self.parameters.theta,
-            self.gradient.vector,
-            self.optimizer_state,
-            views=lambda vector: list(self.parameters.layout.views(vector).values()),
-            blocks=self.backend.on_host,
-        )
+        with self.backend.quiet():
+            with training(self.seed, self.steps_done):
+                loss = self.gradient.value_and_grad(
+                    lambda: self.loss(self.model(rows.x), rows.y, rows.weight)
+                )
+            update_in_place(
+                self._scheduled,
+                self.parameters.theta,
+                self.gradient.vector,
+                self.optimizer_state,
+                views=lambda vector: list(self.parameters.layout.views(vector).values()),
+                blocks=self.backend.on_host,
+            )
         return loss
 
     # A run

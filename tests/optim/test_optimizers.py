@@ -8,7 +8,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from learnkit.backends import get_backend
+from learnkit import nn
+from learnkit.autodiff import grad
+from learnkit.backends import array_namespace, get_backend
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.optim import SGD, Adam, AdamW, ClipByGlobalNorm, Optimizer, chain
 from learnkit.optim.engine import BLOCK, update_in_place
@@ -57,7 +59,7 @@ def parameters(backend, dtype="float32"):
 
 
 def flat(tree):
-    return [tree["w"], *tree["b"]]
+    return [*tree["b"], tree["w"]]
 
 
 def run(optimizer, params, grads, steps):
@@ -320,7 +322,41 @@ def test_trees_that_do_not_fit_are_refused():
     rule = SGD(0.1)
     params = {"w": np.ones(3), "b": np.ones(2)}
     state = rule.init(params)
-    with pytest.raises(ShapeError, match="2 parameters but 1 gradients; give trees of one structure"):
-        rule.apply(params, {"w": np.ones(3)}, state)
-    with pytest.raises(ShapeError, match=r"parameter 1 has shape \(2,\), its gradient \(3,\); expected equal shapes"):
-        rule.apply(params, {"w": np.ones(3), "b": np.ones(3)}, state)
+    for grads, text in (
+        ({"w": np.ones(3)}, "2 parameters and 1 gradients, no gradient for 'b'; give trees of one structure"),
+        ({"w": np.ones(3), "c": np.ones(2)}, "2 parameters and 2 gradients, no gradient for 'b'"),
+        ({**params, "c": np.ones(2)}, "2 parameters and 3 gradients, no parameter for 'c'"),
+        ([np.ones(3), np.ones(2)], "no gradient for 'b'"),
+        ({"w": np.ones(3), "b": np.ones(3)}, "parameter 'b' has shape (2,), its gradient (3,); expected equal"),
+    ):
+        with pytest.raises(ShapeError) as caught:
+            rule.apply(params, grads, state)
+        assert text in str(caught.value)
+    with pytest.raises(ShapeError, match=r"the parameter has shape \(3,\), its gradient \(2,\)"):
+        rule.apply(np.ones(3), np.ones(2), rule.init(np.ones(3)))
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_dicts_pair_by_key_and_not_by_order(row):
+    """Gradients, and parameters at a later step, may come in a dict that was made in another order."""
+    params, grads = {"w": np.ones(2), "b": np.zeros(2)}, {"w": np.asarray([1.0, 2.0]), "b": np.asarray([3.0, -1.0])}
+    wanted, _ = run(RULES[row], params, grads, 3)
+    state = RULES[row].init(params)
+    for step in range(3):
+        if step % 2 == 0:
+            grads = dict(reversed(grads.items()))
+        params, state = RULES[row].apply(dict(reversed(params.items())), grads, state)
+    assert list(wanted) == ["w", "b"]
+    for k in wanted:
+        np.testing.assert_array_equal(params[k], wanted[k])
+
+
+def test_a_model_and_its_gradient_by_path_fit_each_other():
+    model = nn.Linear(2, 1)
+    nn.initialize(model, dtype="float64")
+    x = np.asarray([[1.0, 2.0]])
+    gradient = grad(lambda m: array_namespace(x, m.weight).sum(m(x)))(model)
+    new, _ = SGD(0.5).apply(model, gradient, SGD(0.5).init(model))
+    assert list(new) == ["weight", "bias"]
+    np.testing.assert_array_equal(new["weight"], model.weight - 0.5 * np.asarray([[1.0], [2.0]]))
+    np.testing.assert_array_equal(new["bias"], [-0.5])

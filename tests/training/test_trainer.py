@@ -96,7 +96,7 @@ def test_predictions_are_of_the_kind_of_the_input(backend, classifier, plane):
     for batch_size in (1, 7, 48, 1000):
         np.testing.assert_allclose(trainer.predict(x, batch_size=batch_size), host, rtol=1e-5, atol=1e-6)
     assert trainer.predict(x[:0]).shape == (0, 3)
-    np.testing.assert_array_equal(trainer.predict(x), host), "dropout is off"
+    np.testing.assert_array_equal(trainer.predict(x), host, err_msg="dropout is off in inference")
 
 
 def test_predict_leaves_the_model_as_it_is(classifier, plane):

@@ -97,8 +97,8 @@ class RunConfig:
                 raise ArgumentError(f"{self.label(f.name)} is {_shown(value)}, expected {expected}")
         if self.test + self.validation >= 1:
             raise ArgumentError(
-                f"{self.label('test')} {self.test:g} and {self.label('validation')} {self.validation:g} leave "
-                "no rows to train on; expected a sum below 1"
+                f"{self.label('test')} {self.test:g} and {self.label('validation')} {self.validation:g} "
+                "leave no rows to train on; expected a sum below 1"
             )
         if self.patience is not None and self.validation == 0:
             raise ArgumentError(
@@ -198,7 +198,7 @@ def _shown(value: Any) -> str:
 
 
 def _number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and -math.inf < value < math.inf
 
 
 def _text(value: Any) -> bool:

@@ -97,14 +97,11 @@ def _compare(fn: Callable[..., Array], args: tuple[Any, ...], rtol: float, atol:
 
             wanted = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)
             compared += 1
+            both = f"gradient of argument {path}, entry {j}: reverse {got!r}, differences {wanted!r}"
             if not (math.isfinite(got) and math.isfinite(wanted)):
-                raise GradientError(
-                    f"gradient of argument {path}, entry {j}: reverse {got!r}, differences {wanted!r}; not finite"
-                )
+                raise GradientError(f"{both}; not finite")
             if abs(got - wanted) > atol + rtol * max(abs(got), abs(wanted)):
-                raise GradientError(
-                    f"gradient of argument {path}, entry {j}: reverse {got!r}, differences {wanted!r}"
-                )
+                raise GradientError(both)
     if not compared:
         raise GradientError("check_grads compared nothing: the arguments have no entries")
 

@@ -51,22 +51,27 @@ class Variable:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
         return self.data.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> Any:
+        """That of the wrapped array, as its library writes it."""
         return self.data.dtype
 
     @property
     def ndim(self) -> int:
+        """Number of axes."""
         return self.data.ndim  # type: ignore[no-any-return]
 
     @property
     def size(self) -> int | None:
+        """Number of elements."""
         return array_api_compat.size(self.data)  # type: ignore[no-any-return]
 
     @property
     def device(self) -> Any:
+        """That of the wrapped array."""
         return array_api_compat.device(self.data)
 
     def __len__(self) -> int:

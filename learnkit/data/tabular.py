@@ -53,6 +53,7 @@ class NumericColumn:
 
     @property
     def features(self) -> list[str]:
+        """Names of the features that the column becomes: its own."""
         return [self.name]
 
     def review(self, column: Column, table: Table) -> str | None:
@@ -74,6 +75,7 @@ class NumericColumn:
             out[:, 0] = (values - self.mean) / self.std
 
     def to_dict(self) -> dict[str, Any]:
+        """What a saved preprocessor holds of the column, in JSON's terms."""
         return {"name": self.name, "kind": "numeric", "mean": self.mean, "std": self.std}
 
 
@@ -96,6 +98,7 @@ class CategoricalColumn:
 
     @property
     def features(self) -> list[str]:
+        """Names of the features that the column becomes: one for each category."""
         return [f"{self.name}={category}" for category in self.categories]
 
     def review(self, column: Column, table: Table) -> str | None:
@@ -125,6 +128,7 @@ class CategoricalColumn:
         out[rows, codes[rows]] = 1.0
 
     def to_dict(self) -> dict[str, Any]:
+        """What a saved preprocessor holds of the column, in JSON's terms."""
         return {"name": self.name, "kind": "categorical", "categories": list(self.categories)}
 
 

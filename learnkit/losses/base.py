@@ -61,8 +61,10 @@ class Loss:
 
 
 def same_shape(y_pred: Array, y_true: Array, name: str) -> tuple[Array, Array]:
-    """Both in the shape and dtype of ``y_pred``. Targets (n,) beside predictions (n, 1) are read as (n, 1), and the
-    other way round; nothing else is broadcast.
+    """Both in the shape and dtype of ``y_pred``.
+
+    Targets (n,) beside predictions (n, 1) are read as (n, 1), and the other way round; nothing else is
+    broadcast.
 
     Raises:
         ShapeError: the shapes differ otherwise.

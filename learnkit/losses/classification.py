@@ -43,8 +43,8 @@ class CrossEntropy(Loss):
             target = xp.astype(y_true, y_pred.dtype, copy=False)
             return xp.negative(xp.sum(xp.multiply(target, rules.log_softmax(y_pred)), axis=1))
         raise ShapeError(
-            f"cross_entropy: y_pred has shape {predicted} and y_true {wanted} of {y_true.dtype}, expected logits "
-            "(batch, classes) and integers (batch,), or probabilities of the shape of y_pred",
+            f"cross_entropy: y_pred has shape {predicted} and y_true {wanted} of {y_true.dtype}, expected "
+            "logits (batch, classes) and integers (batch,), or probabilities of the shape of y_pred",
             hint="for one output per example use binary_cross_entropy (two classes) or mse (numbers)",
         )
 

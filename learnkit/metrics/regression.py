@@ -63,8 +63,8 @@ class R2(Metric):
 
     0 is what predicting the mean gives. A constant target gives 1 if predicted exactly, else 0, as in
     scikit-learn. Of several outputs all numbers count alike, about their common mean; scikit-learn
-    averages over outputs instead. Batches are merged by their means and squared deviations, which loses nothing to
-    cancellation (Chan, Golub and LeVeque 1983).
+    averages over outputs instead. Batches are merged by their means and squared deviations, which loses
+    nothing to cancellation (Chan, Golub and LeVeque 1983).
 
     >>> import numpy as np
     >>> R2()(np.asarray([1.0, 2.0, 3.0]), np.asarray([1.0, 2.0, 3.0]))

@@ -28,7 +28,7 @@ def tanh(x: Array) -> Array:
 
 
 def softmax(x: Array, axis: int = -1) -> Array:
-    """``exp(x_i) / sum_j exp(x_j)`` along ``axis``: positive, and sums to 1. Shifted, so it never overflows."""
+    """``exp(x_i) / sum_j exp(x_j)`` along ``axis``: positive, sums to 1. Shifted, so it never overflows."""
     return rules.softmax(x, axis=axis)
 
 

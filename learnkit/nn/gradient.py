@@ -8,7 +8,7 @@ from typing import Any
 from learnkit.autodiff.tape import Leaf, backpropagate, new_level
 from learnkit.autodiff.variable import Variable
 from learnkit.backends.base import Array, array_namespace
-from learnkit.errors import GradientError
+from learnkit.errors import ArgumentError, GradientError
 from learnkit.nn.module import Module, substituting
 from learnkit.nn.vector import ParameterVector
 
@@ -29,13 +29,21 @@ class GradientVector:
         leaves = model.parameters()
         views = parameters.layout.views(self.vector)
         self._leaves = [(leaf, views[path]) for path, leaf in leaves.items()]
+        self._arrays = [leaf.array for leaf in leaves.values()]
 
     def value_and_grad(self, fn: Callable[[], Array]) -> Array:
         """The value of ``fn()``, a 0-d loss of the model's parameters, with its gradient in ``vector``.
 
         Raises:
             GradientError: the value is not a 0-d array.
+            ArgumentError: another ParameterVector has taken the model over.
         """
+        for (leaf, _), array in zip(self._leaves, self._arrays, strict=True):
+            if leaf.array is not array:
+                raise ArgumentError(
+                    "the parameters of this model now lie in another vector, so a step here would not reach it",
+                    hint="a model belongs to the Trainer, or the initialize(), that was given it last; use that one",
+                )
         level = new_level()
         nodes = [Leaf(level, view) for _, view in self._leaves]
         variables = {

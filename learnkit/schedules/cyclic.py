@@ -14,8 +14,9 @@ __all__ = ["OneCycle"]
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """One rise from ``max_lr / div_factor`` to ``max_lr``, one fall to ``max_lr / (div_factor final_div_factor)``.
+    """One rise to ``max_lr``, then one fall far below the first value.
 
+    The first value is ``max_lr / div_factor``, the last ``max_lr / (div_factor final_div_factor)``.
     The end points are PyTorch's: the rise ends at step ``pct_start T - 1``, the fall at ``T - 1``. With
     ``three_phase`` the fall first mirrors the rise, back to the first value at ``2 pct_start T - 2``,
     then goes to the last. A phase of no width is skipped. After the end the last value is kept.

@@ -192,7 +192,8 @@ def _report(
 ) -> EpochReport:
     val_loss = values["loss"] if validated else None
     monitored = loss if val_loss is None else val_loss
-    earlier = [r.loss if r.val_loss is None else r.val_loss for r in trainer.history.epochs]
+    values_before = [r.loss if r.val_loss is None else r.val_loss for r in trainer.history.epochs]
+    earlier = [v for v in values_before if not math.isnan(v)]
     return EpochReport(
         epoch=trainer.epochs_done,
         epochs=epochs,

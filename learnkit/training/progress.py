@@ -110,6 +110,7 @@ class RichProgress(_Progress):
             transient=True,
         )
         self._task: Any = None
+        self._done = 0
         self._shown = 0.0
 
     def on_fit_begin(self, trainer: Trainer) -> None:
@@ -118,14 +119,16 @@ class RichProgress(_Progress):
         self._task = self._bar.add_task(f"epoch {trainer.epochs_done + 1}", total=self._steps)
 
     def on_step_end(self, trainer: Trainer, report: StepReport) -> None:
+        self._done += 1
         now = time.perf_counter()
         if now - self._shown > 0.1:  # the bar costs more than a small step
             self._shown = now
-            self._bar.update(self._task, completed=(report.step - 1) % self._steps + 1)
+            self._bar.update(self._task, completed=self._done)
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         line = self._line(report)
         self._console.print(line, style="bold" if report.best else "", markup=False)
+        self._done = 0
         self._bar.reset(self._task, description=f"epoch {report.epoch + 1}", total=self._steps)
 
     def on_fit_end(self, trainer: Trainer, history: History) -> None:

@@ -197,6 +197,16 @@ def test_vjp_of_several_arguments_and_results():
     assert gb.tolist() == [1.0, 0.0]
 
 
+def test_dicts_pair_by_key_and_not_by_order():
+    """Whatever order they were made in, and also if keys are of several types."""
+    tree, backwards = {"b": A, "a": B, 3: A}, {3: A * 0.0, "a": A, "b": A * 2.0}
+    value, pullback = vjp(lambda t: {k: t[k] * t[k] for k in reversed(t)}, tree)
+    assert list(value) == [3, "a", "b"]
+    (gradient,) = pullback(backwards)
+    assert list(gradient) == ["b", "a", 3]
+    assert to_lists(gradient) == {"b": [4.0, 16.0], "a": [6.0, 20.0], 3: [0.0, 0.0]}
+
+
 def test_stop_gradient_makes_a_constant(backend):
     x = backend.asarray([2.0, 3.0])
     backend.assert_array(grad(lambda x: total(x * stop_gradient(x)))(x), [2.0, 3.0], like=x)

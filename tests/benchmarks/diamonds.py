@@ -34,7 +34,7 @@ def learnkit(folder: str, *arguments: str) -> str:
     """What the command prints on standard output."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
-        [sys.executable, "-m", "learnkit", *arguments],
+        [sys.executable, "-m", "learnkit.cli", *arguments],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
@@ -74,7 +74,7 @@ def main() -> None:
             )
             times.append(time.perf_counter() - began)
             result: dict[str, Any] = json.loads(printed)
-            errors.append(result["test"]["rmse"])
+            errors.append(result["metrics"]["rmse"])
             print(f"seed {seed}  rmse {errors[-1]:.1f}  {times[-1]:.2f} s", flush=True)
         print(f"mean rmse {statistics.mean(errors):.1f}; median {statistics.median(times):.2f} s")
 

@@ -32,7 +32,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             done = subprocess.run(
-                [sys.executable, "-m", "learnkit", "train", "digits", "--seed", str(seed), "--json"],
+                [sys.executable, "-m", "learnkit.cli", "train", "digits", "--seed", str(seed), "--json"],
                 cwd=folder,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
                 capture_output=True,
@@ -42,7 +42,7 @@ def main() -> None:
             times.append(time.perf_counter() - began)
         if done.returncode:
             raise SystemExit(done.stderr)
-        accuracies.append(json.loads(done.stdout)["test"]["accuracy"])
+        accuracies.append(json.loads(done.stdout)["metrics"]["accuracy"])
         print(f"seed {seed}  accuracy {accuracies[-1]:.4f}  {times[-1]:.2f} s", flush=True)
     print(
         f"mean {statistics.mean(accuracies):.4f}, lowest {min(accuracies):.4f}; "

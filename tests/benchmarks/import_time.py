@@ -25,7 +25,7 @@ INSIDE = {
 }
 WHOLE = {
     "python -c pass": ["-c", "pass"],
-    "learnkit --help": ["-m", "learnkit", "--help"],
+    "learnkit --help": ["-m", "learnkit.cli", "--help"],
 }
 
 

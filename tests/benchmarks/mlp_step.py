@@ -10,9 +10,10 @@ fails unless their losses agree. PyTorch is eager with the fused Adam; JAX is on
 donated buffers and optax; whoever is not installed is left out. "products" is the time of the matrix
 products of the step alone, which no implementation on the same library can beat.
 
-The subjects take turns: in each round everyone runs the same number of steps, so that a disturbance hits
-all alike. Printed are the median over rounds, the tenth and ninetieth percentile, and the median of each
-round's ratio to learnkit (above 1: slower than learnkit).
+The subjects take turns, each in a process of its own: in each round everyone runs the same number of steps,
+so that a disturbance hits all alike, and no library's threads get in another's way. Printed are the median
+over rounds, the tenth and ninetieth percentile, and the median of each round's ratio to learnkit (above 1:
+slower than learnkit).
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import itertools
+import multiprocessing
 import os
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -37,6 +40,8 @@ CASES = [((64, 128, 64, 10), 64), ((784, 512, 256, 10), 128)]
 #: close to 0 that the arithmetic itself becomes slower.
 LR = 1e-6
 BATCHES = 8
+#: Seconds before each turn, in which the idle threads of the last subject stop looking for work.
+PAUSE = 0.1
 
 Run = Callable[[int], Any]  # runs so many steps, waits for the device, returns the last loss
 
@@ -152,13 +157,59 @@ def product_steps(sizes: tuple[int, ...], data: list[Any], backend: lk.backends.
     return run
 
 
-def restart_with_threads(threads: int) -> None:
-    """The libraries read these when they are loaded, so the script starts anew."""
-    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LEARNKIT_BENCHMARK_THREADS"]
-    os.environ |= dict.fromkeys(names, str(threads))
-    if threads == 1:
-        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    os.execv(sys.executable, [sys.executable, *sys.argv])
+def serve(
+    connection: Connection, name: str, sizes: tuple[int, ...], batch_size: int, backend_name: str
+) -> None:
+    """A subject in its process: for each number of steps received, sends the seconds and the last loss."""
+    backend = lk.get_backend(backend_name)
+    rng = np.random.default_rng(0)
+    data = [
+        (
+            rng.standard_normal((batch_size, sizes[0]), dtype=np.float32),
+            rng.integers(0, sizes[-1], batch_size),
+        )
+        for _ in range(BATCHES)
+    ]
+    if name == "products":
+        run = product_steps(sizes, data, backend)
+    else:
+        run, start = learnkit_steps(sizes, data, backend)
+        if name == "PyTorch":
+            run = torch_steps(sizes, data, start, "cuda" if backend.name == "cupy" else "cpu")
+        elif name == "JAX":
+            run = jax_steps(sizes, data, start)
+    connection.send(None)
+    while steps := connection.recv():
+        began = time.perf_counter()
+        loss = run(steps)
+        connection.send(((time.perf_counter() - began) / steps * 1e6, loss))
+
+
+class Subject:
+    """The other end of :func:`serve`."""
+
+    def __init__(self, *arguments: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs, *arguments))
+        self.process.start()
+        theirs.close()
+        self.connection.recv()
+
+    def run(self, steps: int) -> tuple[float, Any]:
+        """Microseconds for each of so many steps, and the last loss."""
+        time.sleep(PAUSE)
+        self.connection.send(steps)
+        answer: tuple[float, Any] = self.connection.recv()
+        return answer
+
+    def end(self) -> None:
+        self.connection.send(0)
+        self.process.join()
+
+
+def installed(*modules: str) -> bool:
+    return all(importlib.util.find_spec(module) for module in modules)
 
 
 def main() -> None:
@@ -166,54 +217,40 @@ def main() -> None:
     parser.add_argument("--backend", default="numpy", help="of learnkit: numpy, cupy or torch")
     parser.add_argument("--threads", type=int, help="for everybody; default: what each library chooses")
     parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--seconds", type=float, default=0.2, help="of one subject in one round, about")
+    parser.add_argument("--seconds", type=float, default=0.2, help="of learnkit in one round, about")
     arguments = parser.parse_args()
-    if arguments.threads and "LEARNKIT_BENCHMARK_THREADS" not in os.environ:
-        restart_with_threads(arguments.threads)
-    backend = lk.get_backend(arguments.backend)
+    if arguments.threads:  # the libraries read these when they are loaded, in the subjects' processes
+        names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
+        os.environ |= dict.fromkeys(names, str(arguments.threads))
+    if arguments.threads == 1:
+        os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    names = ["learnkit"]
+    names += ["PyTorch"] if installed("torch") else []
+    names += ["JAX"] if installed("jax", "optax") and arguments.backend != "cupy" else []
     print(
-        f"{backend.describe()}; Python {platform.python_version()}; {os.cpu_count()} CPUs;"
-        f" threads: {arguments.threads or 'default'}"
+        f"{lk.get_backend(arguments.backend).describe()}; Python {platform.python_version()}; "
+        f"{os.cpu_count()} CPUs; threads: {arguments.threads or 'default'}"
     )
-    for module in ("torch", "jax", "optax"):
-        if importlib.util.find_spec(module):
-            print(f"{module} {importlib.import_module(module).__version__}", end="; ")
-    print(f"load {os.getloadavg()[0]:.2f} at the start")
+    versions = [f"{m} {metadata.version(m)}" for m in ("torch", "jax", "optax") if installed(m)]
+    print("; ".join([*versions, f"load {os.getloadavg()[0]:.2f} at the start"]))
 
     for sizes, batch_size in CASES:
-        rng = np.random.default_rng(0)
-        data = [
-            (
-                rng.standard_normal((batch_size, sizes[0]), dtype=np.float32),
-                rng.integers(0, sizes[-1], batch_size),
-            )
-            for _ in range(BATCHES)
-        ]
-        subjects: dict[str, Run] = {}
-        subjects["learnkit"], start = learnkit_steps(sizes, data, backend)
-        if importlib.util.find_spec("torch"):
-            device = "cuda" if backend.name == "cupy" else "cpu"
-            subjects["PyTorch"] = torch_steps(sizes, data, start, device)
-        if backend.name != "cupy" and importlib.util.find_spec("jax") and importlib.util.find_spec("optax"):
-            subjects["JAX"] = jax_steps(sizes, data, start)
-
-        losses = {name: run(2 * BATCHES) for name, run in subjects.items()}
+        subjects = {name: Subject(name, sizes, batch_size, arguments.backend) for name in names}
+        losses = {name: subject.run(2 * BATCHES)[1] for name, subject in subjects.items()}
         expected = losses["learnkit"]
         for name, loss in losses.items():
             if abs(loss - expected) > 1e-4 * abs(expected):
                 raise SystemExit(f"{name} computes something else: loss {loss}, learnkit {expected}")
-        subjects["products"] = product_steps(sizes, data, backend)
-        subjects["products"](10)
+        subjects["products"] = Subject("products", sizes, batch_size, arguments.backend)
+        subjects["products"].run(10)
 
-        began = time.perf_counter()
-        subjects["learnkit"](50)
-        steps = max(10, round(arguments.seconds / ((time.perf_counter() - began) / 50)))
+        steps = max(10, round(arguments.seconds * 1e6 / subjects["learnkit"].run(50)[0]))
         times: dict[str, list[float]] = {name: [] for name in subjects}
         for _ in range(arguments.rounds):
-            for name, run in subjects.items():
-                began = time.perf_counter()
-                run(steps)
-                times[name].append((time.perf_counter() - began) / steps * 1e6)
+            for name, subject in subjects.items():
+                times[name].append(subject.run(steps)[0])
+        for subject in subjects.values():
+            subject.end()
 
         print(
             f"\n{'-'.join(map(str, sizes))}, batch {batch_size}: {arguments.rounds} rounds of {steps} steps"

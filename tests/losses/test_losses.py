@@ -159,12 +159,27 @@ def test_a_loss_without_a_formula_says_so():
 
 
 WRONG = {
-    "mse": (MSE(), np.ones((4, 2)), np.ones((4,)), "mse: y_pred has shape (4, 2) and y_true (4,), expected equal"),
-    "mse order": (MSE(), np.ones((4, 1)), np.ones((1, 4)), "the order is loss(y_pred, y_true); nothing is broadcast"),
+    "mse": (
+        MSE(),
+        np.ones((4, 2)),
+        np.ones((4,)),
+        "mse: y_pred has shape (4, 2) and y_true (4,), expected equal",
+    ),
+    "mse order": (
+        MSE(),
+        np.ones((4, 1)),
+        np.ones((1, 4)),
+        "the order is loss(y_pred, y_true); nothing is broadcast",
+    ),
     "mse broadcast": (MSE(), np.ones((1,)), np.ones((4,)), "mse: y_pred has shape (1,) and y_true (4,)"),
     "mae": (MAE(), np.ones((4, 2)), np.ones((2, 4)), "mae: y_pred has shape (4, 2) and y_true (2, 4)"),
     "bce": (BinaryCrossEntropy(), Z, LABELS, "binary_cross_entropy: y_pred has shape (5, 3) and y_true (5,)"),
-    "labels as numbers": (CrossEntropy(), Z, COLUMN, "cross_entropy: y_pred has shape (5, 3) and y_true (5,) of float64"),
+    "labels as numbers": (
+        CrossEntropy(),
+        Z,
+        COLUMN,
+        "cross_entropy: y_pred has shape (5, 3) and y_true (5,) of float64",
+    ),
     "one output": (CrossEntropy(), Z[:, 0], LABELS, "for one output per example use binary_cross_entropy"),
     "other rows": (CrossEntropy(), Z, LABELS[:3], "y_pred has shape (5, 3) and y_true (3,) of int64"),
     "other classes": (CrossEntropy(), Z, SOFT[:, :2], "y_pred has shape (5, 3) and y_true (5, 2)"),
@@ -182,7 +197,9 @@ def test_shapes_that_do_not_fit_are_refused(name):
 
 
 def test_weights_of_another_shape_are_refused():
-    with pytest.raises(ShapeError, match=r"sample_weight has shape \(4,\), expected \(5,\): one weight for each"):
+    with pytest.raises(
+        ShapeError, match=r"sample_weight has shape \(4,\), expected \(5,\): one weight for each"
+    ):
         MSE()(Z, SOFT, np.ones(4))
 
 
@@ -192,7 +209,9 @@ def test_targets_are_checked_on_request(backend):
     CrossEntropy().check_targets((3, 4), labels)
     with pytest.raises(DataError, match=r"class numbers range from 0 to 3, but the model has 3 outputs"):
         CrossEntropy().check_targets((3, 3), labels)
-    with pytest.raises(DataError, match=r"range from -1 to 2, but the model has 3 outputs; expected integers in \["):
+    with pytest.raises(
+        DataError, match=r"range from -1 to 2, but the model has 3 outputs; expected integers in \["
+    ):
         CrossEntropy().check_targets((3, 3), backend.asarray(np.asarray([-1, 2, 0])))
     CrossEntropy().check_targets((5, 3), backend.asarray(SOFT))
     BinaryCrossEntropy().check_targets((3, 1), backend.asarray(np.asarray([0, 1, 1])))

@@ -19,7 +19,9 @@ BETTER = {"accuracy": True, "r2": True, "mae": False, "rmse": False}
 
 def arrays(backend, case, dtype="float64"):
     y_pred, y_true = np.asarray(case["y_pred"]), np.asarray(case["y_true"])
-    return backend.asarray(y_pred, dtype), backend.asarray(y_true, "int64" if y_true.dtype.kind == "i" else dtype)
+    return backend.asarray(y_pred, dtype), backend.asarray(
+        y_true, "int64" if y_true.dtype.kind == "i" else dtype
+    )
 
 
 def in_batches(metric, y_pred, y_true, cuts):
@@ -117,11 +119,21 @@ def test_a_large_offset_loses_no_digit():
 @pytest.mark.parametrize(
     ("metric", "y_pred", "y_true", "text"),
     [
-        (MAE(), np.ones((3, 2)), np.ones(3), "mae: y_pred has shape (3, 2) and y_true (3,), expected equal shapes"),
+        (
+            MAE(),
+            np.ones((3, 2)),
+            np.ones(3),
+            "mae: y_pred has shape (3, 2) and y_true (3,), expected equal shapes",
+        ),
         (RMSE(), np.ones(3), np.ones(4), "rmse: y_pred has shape (3,) and y_true (4,)"),
         (R2(), np.ones((1, 3)), np.ones((3, 1)), "r2: y_pred has shape (1, 3) and y_true (3, 1)"),
         (Accuracy(), np.ones((3, 2)), np.ones((3, 4)), "accuracy: y_pred has shape (3, 2) and y_true (3, 4)"),
-        (Accuracy(), np.ones((3, 2)), np.ones(4), "expected scores (batch, classes) and class numbers (batch,)"),
+        (
+            Accuracy(),
+            np.ones((3, 2)),
+            np.ones(4),
+            "expected scores (batch, classes) and class numbers (batch,)",
+        ),
         (Accuracy(), np.ones(3), np.ones(4), "or one logit for each example"),
     ],
 )

@@ -26,7 +26,7 @@ def softmax(x, axis=-1):
     return e / e.sum(axis=axis, keepdims=True)
 
 
-#: name of the row (first word: registered name): layer, shape of x, the formula in plain NumPy from (x, arrays)
+#: name of the row, whose first word is registered: layer, shape of x, the formula in NumPy of (x, arrays)
 LAYERS = {
     "relu": (lambda: nn.ReLU(), (4, 3), lambda x, a: np.maximum(x, 0)),
     "sigmoid": (lambda: nn.Sigmoid(), (4, 3), lambda x, a: sigmoid(x)),
@@ -85,7 +85,7 @@ def test_every_registered_layer_and_activation_has_a_row():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("row", LAYERS)
 def test_values(backend, row, dtype):
-    """Those of the formula in plain NumPy, in the dtype of the input, on the device, without a wait for it."""
+    """Those of the formula in NumPy, in the dtype of the input, on the device, without a wait for it."""
     layer, x = built(row, backend, dtype)
     arrays = {path: backend.to_numpy(p.array).astype("float64") for path, p in layer.parameters().items()}
     there = backend.asarray(x, dtype)
@@ -170,7 +170,7 @@ def test_nan_stays_nan(backend):
 
 
 def test_a_layer_of_ones_own(backend):
-    """Leaves in ``__init__``, array code in ``__call__``: it has start values, gradients and a place in a model."""
+    """Leaves in ``__init__``, array code in ``__call__``: start values, gradients, a place in a model."""
 
     class Scale(nn.Module):
         """y = a x."""
@@ -210,7 +210,10 @@ WRONG = [
     (lambda: nn.Dropout("half"), "Dropout: p is 'half', expected a number in [0, 1)"),
     (lambda: nn.Softmax(axis=1.0), "Softmax: axis is 1.0, expected an integer"),
     (lambda: nn.Softmax(axis=True), "Softmax: axis is True, expected an integer"),
-    (lambda: nn.Sequential(nn.Linear(2, 2), nn.ReLU), "Sequential: layer 1 is <class 'learnkit.nn.activations.ReLU'>"),
+    (
+        lambda: nn.Sequential(nn.Linear(2, 2), nn.ReLU),
+        "Sequential: layer 1 is <class 'learnkit.nn.activations.ReLU'>",
+    ),
     (lambda: nn.Sequential(nn.ReLU), "write ReLU(...) with parentheses"),
     (lambda: nn.Sequential([nn.ReLU()]), "Sequential: layer 0 is [ReLU()], expected a Module"),
     (lambda: nn.Sequential(np.tanh), "expected a Module"),

@@ -93,7 +93,10 @@ def test_the_law_of_an_initializer(name):
         (lambda: nn.init.HeUniform(gain=0.0), "gain is 0.0, expected a number > 0"),
         (lambda: nn.init.XavierNormal(gain=-1.0), "gain is -1.0, expected a number > 0"),
         (lambda: nn.init.HeNormal()((3,), seed=0, stream=0), "shape (3,) has no fan-in and fan-out"),
-        (lambda: nn.initialize(nn.Linear(1, 1), dtype="float16"), "dtype is 'float16', expected 'float32' or 'float64'"),
+        (
+            lambda: nn.initialize(nn.Linear(1, 1), dtype="float16"),
+            "dtype is 'float16', expected 'float32' or 'float64'",
+        ),
         (lambda: nn.initialize(nn.Linear(1, 1), seed=-1), "seed must not be negative, got -1"),
     ],
 )

@@ -62,7 +62,9 @@ def test_the_gradient_vector_is_the_gradient(backend):
         backend.assert_array(value, backend.to_numpy(loss()), dtype="float64")
         wanted = grad(lambda m: loss())(model)
         for path, view in parameters.layout.views(vector).items():
-            backend.assert_array(view, backend.to_numpy(wanted[path]), dtype="float64", rtol=1e-12, atol=1e-14)
+            backend.assert_array(
+                view, backend.to_numpy(wanted[path]), dtype="float64", rtol=1e-12, atol=1e-14
+            )
         parameters.theta[...] = parameters.theta - 0.1 * vector
 
 

@@ -147,15 +147,15 @@ def test_in_place_and_in_blocks_give_the_bits_of_apply(backend, row):
     for how in ("apply", "whole", "blocks"):
         vector = backend.asarray(theta)
         state = RULES[row].init(vector)
-        for grad in grads:
-            g = backend.asarray(grad)
+        for values in grads:
+            g = backend.asarray(values)
             if how == "apply":
                 vector, state = RULES[row].apply(vector, g, state)
             else:
                 before = vector
                 update_in_place(RULES[row], vector, g, state, blocks=how == "blocks")
                 assert vector is before
-                np.testing.assert_array_equal(backend.to_numpy(g), grad.astype("float32"))
+                np.testing.assert_array_equal(backend.to_numpy(g), values.astype("float32"))
         found.append([vector, *(arrays[0] for arrays in state.slots.values())])
         assert state.step == 3
     for other in found[1:]:
@@ -292,7 +292,10 @@ WRONG = [
     (lambda: SGD(0.1, momentum=0.9, dampening=1.5), "SGD: dampening is 1.5, expected a number in [0, 1]"),
     (lambda: SGD(0.1, weight_decay=-1.0), "SGD: weight_decay is -1.0, expected a number >= 0"),
     (lambda: SGD(0.1, nesterov=True), "SGD: nesterov=True needs momentum > 0 and dampening 0"),
-    (lambda: SGD(0.1, momentum=0.9, dampening=0.1, nesterov=True), "nesterov=True needs momentum > 0 and dampening 0"),
+    (
+        lambda: SGD(0.1, momentum=0.9, dampening=0.1, nesterov=True),
+        "nesterov=True needs momentum > 0 and dampening 0",
+    ),
     (lambda: Adam(-1.0), "Adam: lr is -1.0, expected a number > 0"),
     (lambda: Adam(betas=(0.9, 1.0)), "Adam: betas is (0.9, 1.0), expected two numbers in [0, 1)"),
     (lambda: Adam(betas=0.9), "Adam: betas is 0.9, expected two numbers in [0, 1)"),
@@ -304,7 +307,10 @@ WRONG = [
     (lambda: AdamW(betas=(-0.1, 0.9)), "AdamW: betas is (-0.1, 0.9), expected two numbers in [0, 1)"),
     (lambda: ClipByGlobalNorm(0.0), "ClipByGlobalNorm: max_norm is 0.0, expected a number > 0"),
     (lambda: chain(), "chain needs at least an optimizer"),
-    (lambda: chain(ClipByGlobalNorm(1.0)), "chain: the last part is ClipByGlobalNorm(max_norm=1.0), expected an Opti"),
+    (
+        lambda: chain(ClipByGlobalNorm(1.0)),
+        "chain: the last part is ClipByGlobalNorm(max_norm=1.0), expected an Opti",
+    ),
     (lambda: chain(SGD(0.1), ClipByGlobalNorm(1.0)), "is not a Transform; the optimizer comes last"),
     (lambda: registry.create("optimizer", "adam:weight_decay=0.1"), "weight_decay"),
     (lambda: registry.create("optimizer", "adamw:lr=0"), "AdamW: lr is 0, expected a number > 0"),
@@ -318,6 +324,16 @@ def test_values_out_of_range_are_refused(make, text):
     assert text in str(caught.value)
 
 
+def test_numbers_of_array_libraries_are_refused_with_the_way_out():
+    """np.float64 is no Python number: it would turn float32 arrays into float64."""
+    with pytest.raises(ArgumentError) as caught:
+        AdamW(np.float64(0.1))
+    assert str(caught.value) == (
+        "AdamW: lr is np.float64(0.1), expected a number > 0\n"
+        "  write float(...): numbers of array libraries would change the dtype of arrays"
+    )
+
+
 def test_trees_that_do_not_fit_are_refused():
     rule = SGD(0.1)
     params = {"w": np.ones(3), "b": np.ones(2)}
@@ -327,7 +343,10 @@ def test_trees_that_do_not_fit_are_refused():
         ({"w": np.ones(3), "c": np.ones(2)}, "2 parameters and 2 gradients, no gradient for 'b'"),
         ({**params, "c": np.ones(2)}, "2 parameters and 3 gradients, no parameter for 'c'"),
         ([np.ones(3), np.ones(2)], "no gradient for 'b'"),
-        ({"w": np.ones(3), "b": np.ones(3)}, "parameter 'b' has shape (2,), its gradient (3,); expected equal"),
+        (
+            {"w": np.ones(3), "b": np.ones(3)},
+            "parameter 'b' has shape (2,), its gradient (3,); expected equal",
+        ),
     ):
         with pytest.raises(ShapeError) as caught:
             rule.apply(params, grads, state)
@@ -339,7 +358,10 @@ def test_trees_that_do_not_fit_are_refused():
 @pytest.mark.parametrize("row", RULES)
 def test_dicts_pair_by_key_and_not_by_order(row):
     """Gradients, and parameters at a later step, may come in a dict that was made in another order."""
-    params, grads = {"w": np.ones(2), "b": np.zeros(2)}, {"w": np.asarray([1.0, 2.0]), "b": np.asarray([3.0, -1.0])}
+    params, grads = (
+        {"w": np.ones(2), "b": np.zeros(2)},
+        {"w": np.asarray([1.0, 2.0]), "b": np.asarray([3.0, -1.0])},
+    )
     wanted, _ = run(RULES[row], params, grads, 3)
     state = RULES[row].init(params)
     for step in range(3):

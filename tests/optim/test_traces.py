@@ -36,7 +36,9 @@ class Drop(Schedule):
 
 def optimizer_of(rule, lr=None):
     name, options = made.RULES[rule]
-    return registry.create("optimizer", {"name": name, **options, "lr": Drop(options["lr"]) if lr is None else lr})
+    return registry.create(
+        "optimizer", {"name": name, **options, "lr": Drop(options["lr"]) if lr is None else lr}
+    )
 
 
 def test_every_registered_optimizer_has_a_trace():
@@ -73,7 +75,9 @@ def test_update_in_place_follows_pytorch_on_every_backend(backend, rule):
             grad = backend.asarray(gradient(None, step), "float64")
             update_in_place(optimizer, theta, grad, state)
         if step in made.RECORDED:
-            backend.assert_array(theta, wanted[made.RECORDED.index(step)], dtype="float64", rtol=1e-12, atol=1e-15)
+            backend.assert_array(
+                theta, wanted[made.RECORDED.index(step)], dtype="float64", rtol=1e-12, atol=1e-15
+            )
     assert state.step == 30
 
 
@@ -114,7 +118,9 @@ def test_a_trace_continues_from_a_saved_state():
     for step in range(1, 101):
         if step == 58:
             theta = theta.copy()
-            state = State(state.step, {name: [a.copy() for a in arrays] for name, arrays in state.slots.items()})
+            state = State(
+                state.step, {name: [a.copy() for a in arrays] for name, arrays in state.slots.items()}
+            )
         theta, state = optimizer.apply(theta, gradient(theta, step), state)
     wanted = ARRAYS["adamw decay | rosenbrock"][made.RECORDED.index(100)]
     np.testing.assert_allclose(theta, wanted, rtol=1e-12)

@@ -12,7 +12,10 @@ from learnkit.optim import SGD, Adam, AdamW, ClipByGlobalNorm, chain  # noqa: E4
 RULES = {
     "sgd": (SGD(0.05), lambda o: o.sgd(0.05)),
     "sgd momentum": (SGD(0.05, momentum=0.9), lambda o: o.sgd(0.05, momentum=0.9)),
-    "sgd nesterov": (SGD(0.05, momentum=0.9, nesterov=True), lambda o: o.sgd(0.05, momentum=0.9, nesterov=True)),
+    "sgd nesterov": (
+        SGD(0.05, momentum=0.9, nesterov=True),
+        lambda o: o.sgd(0.05, momentum=0.9, nesterov=True),
+    ),
     "adam": (Adam(0.01), lambda o: o.adam(0.01)),
     "adam betas and eps": (Adam(0.01, (0.8, 0.95), 1e-6), lambda o: o.adam(0.01, 0.8, 0.95, 1e-6)),
     "adamw": (AdamW(0.01, weight_decay=0.1), lambda o: o.adamw(0.01, weight_decay=0.1)),
@@ -31,9 +34,15 @@ def _double():
 
 def inputs(dtype="float64"):
     rng = np.random.default_rng(6)
-    params = {"w": jax.numpy.asarray(rng.normal(size=(3, 2)), dtype), "b": jax.numpy.asarray(rng.normal(size=2), dtype)}
+    params = {
+        "w": jax.numpy.asarray(rng.normal(size=(3, 2)), dtype),
+        "b": jax.numpy.asarray(rng.normal(size=2), dtype),
+    }
     grads = [
-        {k: jax.numpy.asarray(rng.normal(size=p.shape) * 10.0 ** (s % 9 - 7), dtype) for k, p in params.items()}
+        {
+            k: jax.numpy.asarray(rng.normal(size=p.shape) * 10.0 ** (s % 9 - 7), dtype)
+            for k, p in params.items()
+        }
         for s in range(60)
     ]
     return params, grads

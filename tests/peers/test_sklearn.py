@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
-from learnkit.plugins import registry  # noqa: E402
+from learnkit.plugins import registry
 
 
 @pytest.mark.parametrize("seed", range(5))

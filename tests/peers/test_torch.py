@@ -1,4 +1,4 @@
-"""Live comparisons with PyTorch: more cases than the golden files hold, and learnkit on torch's own tensors."""
+"""Live comparisons with PyTorch: more cases than the golden files hold, and learnkit on tensors."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ def test_optimizers_on_tensors(rule, seed):
     """Tensors in, tensors out, with torch's own optimizer beside it on random gradients of all sizes."""
     ours, theirs, options = RULES[rule]
     generator = torch.Generator().manual_seed(seed)
-    params = {"w": torch.randn(3, 2, generator=generator, dtype=torch.float64), "b": torch.zeros(2, dtype=torch.float64)}
+    params = {
+        "w": torch.randn(3, 2, generator=generator, dtype=torch.float64),
+        "b": torch.zeros(2, dtype=torch.float64),
+    }
     copies = [p.clone() for p in params.values()]
     optimizer = theirs(copies, **options)
     state = ours.init(params)
@@ -97,8 +100,9 @@ def test_losses_on_random_tensors(made, name):
 def test_a_network_has_the_gradients_of_autograd():
     """All parameters of a deep network, and the gradient of a gradient norm."""
     model = nn.Sequential(
-        nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 5), nn.Sigmoid(), nn.Linear(5, 3), nn.Softmax()
-    )  # fmt: skip
+        *(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 6), nn.Tanh()),
+        *(nn.Linear(6, 5), nn.Sigmoid(), nn.Linear(5, 3), nn.Softmax()),
+    )
     nn.initialize(model, seed=0, backend="torch", dtype="float64")
     x = torch.randn(7, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
 
@@ -126,7 +130,9 @@ def test_a_network_has_the_gradients_of_autograd():
 
 
 def test_clipping_and_norm():
-    grads = [torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(k)) for k in range(3)]
+    grads = [
+        torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(k)) for k in range(3)
+    ]
     norm = torch.nn.utils.get_total_norm(grads)
     torch.testing.assert_close(global_norm(grads), norm, rtol=1e-13, atol=0)
     clipped = ClipByGlobalNorm(0.5).transform(grads)

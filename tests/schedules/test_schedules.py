@@ -97,7 +97,9 @@ def test_a_missing_length_is_filled_in_and_missed(name):
     schedule = SCHEDULES[name][0]
     with pytest.raises(ArgumentError) as caught:
         schedule(0)
-    assert f"{type(schedule).__name__}: total_steps is not known\n  a Trainer fills it in" in str(caught.value)
+    assert f"{type(schedule).__name__}: total_steps is not known\n  a Trainer fills it in" in str(
+        caught.value
+    )
     assert schedule.resolve(10).total_steps == 10
     assert schedule.resolve(10).resolve(99).total_steps == 10, "a given length is kept"
     assert schedule.total_steps is None, "the schedule itself is as it was"
@@ -136,7 +138,10 @@ WRONG = [
     (lambda: OneCycle(float("inf")), "OneCycle: max_lr is inf, expected a number > 0"),
     (lambda: OneCycle(True), "OneCycle: max_lr is True, expected a number > 0"),
     (lambda: OneCycle(1.0, 10, 1.5), "OneCycle: pct_start is 1.5, expected a number in [0, 1]"),
-    (lambda: OneCycle(1.0, 10, anneal_strategy="cosine"), "anneal_strategy is 'cosine', expected 'cos' or 'linear'"),
+    (
+        lambda: OneCycle(1.0, 10, anneal_strategy="cosine"),
+        "anneal_strategy is 'cosine', expected 'cos' or 'linear'",
+    ),
     (lambda: OneCycle(1.0, div_factor=0.0), "OneCycle: div_factor is 0.0, expected a number > 0"),
     (lambda: OneCycle(1.0, final_div_factor=-1.0), "OneCycle: final_div_factor is -1.0"),
     (lambda: OneCycle(1.0, total_steps=True), "OneCycle: total_steps is True, expected an integer >= 1"),

@@ -50,6 +50,8 @@ def regressor():
     """A function that makes a trainer of an affine model with one output."""
 
     def make(**options):
-        return Trainer(nn.Linear(2, 1), options.pop("loss", "mse"), options.pop("optimizer", "sgd:lr=0.1"), **options)
+        return Trainer(
+            nn.Linear(2, 1), options.pop("loss", "mse"), options.pop("optimizer", "sgd:lr=0.1"), **options
+        )
 
     return make

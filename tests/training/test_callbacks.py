@@ -42,7 +42,11 @@ def play(callback, values, trainer=None, name="val_loss"):
     trainer = trainer or FakeTrainer()
     callback.on_fit_begin(trainer)
     for trainer.epoch, value in enumerate(values, start=1):
-        given = report(trainer.epoch, value) if name == "val_loss" else report(trainer.epoch, 9.0, **{name: value})
+        given = (
+            report(trainer.epoch, value)
+            if name == "val_loss"
+            else report(trainer.epoch, 9.0, **{name: value})
+        )
         callback.on_epoch_end(trainer, given)
         if trainer.stop_reason is not None:
             break
@@ -143,14 +147,18 @@ def test_an_unknown_name_to_watch_is_explained(regression):
     with pytest.raises(ArgumentError) as caught:
         trainer.fit(*regression, early_stopping=EarlyStopping(), verbose=False)
     assert str(caught.value) == (
-        "no value 'val_loss' is reported (did you mean 'loss'?); known: loss, mae\n  val_loss needs validation data"
+        "no value 'val_loss' is reported (did you mean 'loss'?); known: loss, mae\n"
+        "  val_loss needs validation data"
     )
 
 
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: EarlyStopping(patience=-1), "EarlyStopping: patience is -1, expected an integer >= 0 or None"),
+        (
+            lambda: EarlyStopping(patience=-1),
+            "EarlyStopping: patience is -1, expected an integer >= 0 or None",
+        ),
         (lambda: EarlyStopping(patience=1.5), "EarlyStopping: patience is 1.5"),
         (lambda: EarlyStopping(min_delta=-0.1), "EarlyStopping: min_delta is -0.1, expected a number >= 0"),
         (lambda: EarlyStopping(mode="up"), "EarlyStopping: mode is 'up', expected 'auto', 'min' or 'max'"),

@@ -61,7 +61,11 @@ def test_the_same_seed_gives_the_same_bits(backend, classifier, plane):
         trainer = classifier(backend=backend.backend, seed=seed, metrics=["accuracy"])
         trainer.fit(*plane, epochs=3, batch_size=8, validation_split=0.25, verbose=False)
         theta = backend.to_numpy(trainer.parameters.theta)
-        runs[name] = (theta.tobytes(), trainer.history.records(timing=False), trainer.predict(plane[0]).tobytes())
+        runs[name] = (
+            theta.tobytes(),
+            trainer.history.records(timing=False),
+            trainer.predict(plane[0]).tobytes(),
+        )
     assert runs["first"] == runs["again"]
     for a, b in zip(runs["first"], runs["other"], strict=True):
         assert a != b
@@ -213,7 +217,10 @@ def test_each_step_is_reported_with_its_loss_and_rate(backend, regressor, regres
 
 
 def test_the_gradient_norm_is_that_before_clipping(regressor, regression):
-    free, clipped = regressor(optimizer=SGD(1e-9)), regressor(optimizer=chain(ClipByGlobalNorm(1e-3), SGD(1e-9)))
+    free, clipped = (
+        regressor(optimizer=SGD(1e-9)),
+        regressor(optimizer=chain(ClipByGlobalNorm(1e-3), SGD(1e-9))),
+    )
     for trainer in (free, clipped):
         trainer.fit(*regression, verbose=False)
     norms = [t.history.epochs[0].grad_norm for t in (free, clipped)]
@@ -240,9 +247,7 @@ def test_weights_are_split_and_shuffled_with_their_rows(regression):
     spoilt[::4] = 1e6
     weight = np.where(np.arange(40) % 4 == 0, 0.0, 1.0)
     trainer = Trainer(nn.Linear(2, 1), "mse", SGD(0.1), dtype="float64", seed=2)
-    trainer.fit(
-        x, spoilt, epochs=60, batch_size=8, sample_weight=weight, validation_split=0.3, verbose=False
-    )
+    trainer.fit(x, spoilt, epochs=60, batch_size=8, sample_weight=weight, validation_split=0.3, verbose=False)
     assert trainer.history["val_loss"][-1] < 1e-2
     np.testing.assert_allclose(trainer.model.weight[:, 0], [2.0, -1.0], atol=0.02)
 
@@ -269,7 +274,7 @@ def test_arrays_of_the_backend_are_taken_where_they_are(backend, classifier, pla
 
 @pytest.mark.parametrize("lr", [1e3, 1e30])
 def test_divergence_ends_the_fit_at_its_step(backend, regression, lr):
-    """With the loss, step, epoch, rate and norm, and what to do; no warning of the array library in between."""
+    """With loss, step, epoch, rate and norm, and what to do; no warning of the array library before."""
     x, y = regression
     trainer = Trainer(nn.Linear(2, 1), "mse", SGD(lr), backend=backend.backend)
     seen = Seen()
@@ -289,7 +294,9 @@ def test_a_value_that_is_no_number_ends_the_fit_at_its_batch(regression):
     x, y = regression
     x[25, 0] = np.nan
     trainer = Trainer(nn.Linear(2, 1), "mse", SGD(0.1))
-    with pytest.raises(DivergedError, match=r"the loss is nan at step 4 \(epoch 1, lr 0\.1, gradient norm nan\)"):
+    with pytest.raises(
+        DivergedError, match=r"the loss is nan at step 4 \(epoch 1, lr 0\.1, gradient norm nan\)"
+    ):
         trainer.fit(x, y, epochs=3, batch_size=8, shuffle=False, verbose=False)
     assert trainer.steps_done == 4
 

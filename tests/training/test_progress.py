@@ -24,7 +24,11 @@ def report(**changes):
 
 
 LINES = [
-    ({}, None, "epoch  3/20  loss 0.2500  val_loss 0.5000  accuracy 0.8750  lr 1.00e-03  |grad| 1.50  3,200 rows/s"),
+    (
+        {},
+        None,
+        "epoch  3/20  loss 0.2500  val_loss 0.5000  accuracy 0.8750  lr 1.00e-03  |grad| 1.50  3,200 rows/s",
+    ),
     ({"best": True}, None, "|grad| 1.50  3,200 rows/s *"),
     ({"val_loss": None, "metrics": {}}, None, "epoch  3/20  loss 0.2500  lr 1.00e-03"),
     ({"grad_norm": 0.00123}, None, "|grad| 0.00123"),
@@ -66,8 +70,8 @@ def test_in_a_pipe_one_plain_line_an_epoch(monkeypatch):
     assert len(lines) == 3
     for i, line in enumerate(lines, start=1):
         assert re.fullmatch(
-            rf"epoch {i}/3  loss \d+\.\d{{4}}  mae \d+\.\d{{4}}  lr 1\.00e-01  \|grad\| [\d.e-]+  [\d,]+ rows/s"
-            r"(  \d+s left)?( \*)?",
+            rf"epoch {i}/3  loss \d+\.\d{{4}}  mae \d+\.\d{{4}}  lr 1\.00e-01  \|grad\| [\d.e-]+"
+            r"  [\d,]+ rows/s(  \d+s left)?( \*)?",
             line,
         ), line
     assert "\x1b" not in text
@@ -131,7 +135,9 @@ def test_values_by_name():
     assert history.best.epoch == 2
     assert len(history) == 3
     assert History().best is None
-    with pytest.raises(ArgumentError, match=r"no value 'acuracy' is reported \(did you mean 'accuracy'\?\); known: acc"):
+    with pytest.raises(
+        ArgumentError, match=r"no value 'acuracy' is reported \(did you mean 'accuracy'\?\); known: acc"
+    ):
         _ = history["acuracy"]
 
 

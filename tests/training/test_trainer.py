@@ -126,7 +126,9 @@ def test_the_dtype_and_backend_of_the_trainer_are_kept(backend, regression):
     trainer = Trainer(nn.Linear(2, 1), "mse", backend=backend.backend)
     loss = trainer.step(x, y)
     backend.assert_array(loss, backend.to_numpy(loss), dtype="float32")
-    backend.assert_array(trainer.parameters.theta, backend.to_numpy(trainer.parameters.theta), dtype="float32")
+    backend.assert_array(
+        trainer.parameters.theta, backend.to_numpy(trainer.parameters.theta), dtype="float32"
+    )
     assert trainer.predict(x).dtype == np.float32
 
 
@@ -152,6 +154,19 @@ def test_components_are_named_or_given():
     assert list(Trainer(nn.Linear(2, 1), "mse", metrics=R2()).metrics) == ["r2"]
 
 
+def test_a_model_belongs_to_the_trainer_that_got_it_last(regression):
+    """A step of an earlier trainer would move a vector that the model no longer reads; it says so."""
+    model = nn.Linear(2, 1)
+    first = Trainer(model, "mse", "sgd:lr=0.1")
+    first.step(*regression)
+    weight = model.weight.copy()
+    second = Trainer(model, "mse", "adam")
+    np.testing.assert_array_equal(model.weight, weight, err_msg="the values go along")
+    second.step(*regression)
+    with pytest.raises(ArgumentError, match="now lie in another vector, so a step here would not reach it"):
+        first.step(*regression)
+
+
 def make(*args, **options):
     return lambda: Trainer(*args, **options)
 
@@ -164,10 +179,18 @@ WRONG = [
     (make(nn.Linear(1, 1), "mse", metrics=["acc"]), UnknownNameError, "unknown metric 'acc'"),
     (make(nn.Linear(1, 1), "mse", metrics=["mae", "mae"]), ArgumentError, "metric 'mae' is given twice"),
     (make(nn.Linear(1, 1), SGD(0.1)), ArgumentError, "expected a Loss or a name: "),
-    (make(nn.Linear(1, 1), "mse", MSE()), ArgumentError, "Trainer: optimizer is MSE(), expected a Optimizer or a name"),
+    (
+        make(nn.Linear(1, 1), "mse", MSE()),
+        ArgumentError,
+        "Trainer: optimizer is MSE(), expected a Optimizer or a name",
+    ),
     (make(nn.Linear(1, 1), "mse", seed=-1), ArgumentError, "Trainer: seed is -1, expected an integer >= 0"),
     (make(nn.Linear(1, 1), "mse", seed=0.5), ArgumentError, "Trainer: seed is 0.5, expected an integer >= 0"),
-    (make(nn.Linear(1, 1), "mse", dtype="half"), ArgumentError, "dtype is 'half', expected 'float32' or 'float64'"),
+    (
+        make(nn.Linear(1, 1), "mse", dtype="half"),
+        ArgumentError,
+        "dtype is 'half', expected 'float32' or 'float64'",
+    ),
     (make(nn.Linear(1, 1), "mse", backend="nunpy"), UnknownNameError, "(did you mean 'numpy'?)"),
 ]
 
@@ -190,8 +213,16 @@ DATA = [
     (lambda: three().fit(X, Y[:5]), ShapeError, "x has 6 rows but y has 5; expected one for each row of x"),
     (lambda: three().fit(X, 3), ShapeError, "x has 6 rows but y has no; expected one for each row of x"),
     (lambda: three().fit(X, Y, sample_weight=np.ones(4)), ShapeError, "x has 6 rows but sample_weight has 4"),
-    (lambda: three().fit(np.ones((6, 5)), Y), ShapeError, "layer 0 (Linear(in_features=2, out_features=4)): linear got x"),
-    (lambda: three().fit(X, Y + 1), DataError, "class numbers range from 1 to 3, but the model has 3 outputs"),
+    (
+        lambda: three().fit(np.ones((6, 5)), Y),
+        ShapeError,
+        "layer 0 (Linear(in_features=2, out_features=4)): linear got x",
+    ),
+    (
+        lambda: three().fit(X, Y + 1),
+        DataError,
+        "class numbers range from 1 to 3, but the model has 3 outputs",
+    ),
     (lambda: three().fit(X, Y - 1), DataError, "class numbers range from -1 to 1"),
     (lambda: three().fit(X, Y + 0.5), ShapeError, "cross_entropy: y_pred has shape (1, 3) and y_true (1,)"),
     (lambda: three().fit(X[:0], Y[:0]), DataError, "fit got 0 training rows, expected at least 1"),
@@ -202,8 +233,16 @@ DATA = [
     (lambda: three().fit([[None, 1.0]], [0]), DataError, "x "),
     (lambda: three().fit(X, Y, epochs=0), ArgumentError, "fit: epochs is 0, expected an integer >= 1"),
     (lambda: three().fit(X, Y, epochs=1.0), ArgumentError, "fit: epochs is 1.0, expected an integer >= 1"),
-    (lambda: three().fit(X, Y, batch_size=0), ArgumentError, "fit: batch_size is 0, expected an integer >= 1"),
-    (lambda: three().fit(X, Y, validation_split=1.0), ArgumentError, "validation_split is 1.0, expected a fraction in"),
+    (
+        lambda: three().fit(X, Y, batch_size=0),
+        ArgumentError,
+        "fit: batch_size is 0, expected an integer >= 1",
+    ),
+    (
+        lambda: three().fit(X, Y, validation_split=1.0),
+        ArgumentError,
+        "validation_split is 1.0, expected a fraction in",
+    ),
     (lambda: three().fit(X, Y, validation_split="a"), ArgumentError, "validation_split is 'a'"),
     (
         lambda: three().fit(X, Y, validation_split=0.5, validation_data=(X, Y)),
@@ -215,10 +254,22 @@ DATA = [
     (lambda: three().fit(X, Y, validation_data=(X, Y + 1)), DataError, "class numbers range from 1 to 3"),
     (lambda: three().fit(X, Y, callbacks=[print]), ArgumentError, "is not a Callback"),
     (lambda: three().evaluate(X[:0], Y[:0]), DataError, "evaluate got 0 rows, expected at least 1"),
-    (lambda: three().evaluate(X, Y, batch_size=0), ArgumentError, "evaluate: batch_size is 0, expected an integer >= 1"),
-    (lambda: three().predict(X, batch_size=-1), ArgumentError, "predict: batch_size is -1, expected an integer >= 1"),
+    (
+        lambda: three().evaluate(X, Y, batch_size=0),
+        ArgumentError,
+        "evaluate: batch_size is 0, expected an integer >= 1",
+    ),
+    (
+        lambda: three().predict(X, batch_size=-1),
+        ArgumentError,
+        "predict: batch_size is -1, expected an integer >= 1",
+    ),
     (lambda: three().predict(np.asarray(1.0)), ShapeError, "x is a single number"),
-    (lambda: Trainer(nn.Linear(2, 1), "mse", AdamW(OneCycle(0.1))).step(X, Y), ArgumentError, "total_steps is not known"),
+    (
+        lambda: Trainer(nn.Linear(2, 1), "mse", AdamW(OneCycle(0.1))).step(X, Y),
+        ArgumentError,
+        "total_steps is not known",
+    ),
 ]
 
 

@@ -90,7 +90,7 @@ def _take_along_axis_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tu
     offsets = xp.expand_dims(xp.arange(lines, dtype=inf.dtype, device=array_api_compat.device(inf)), axis=1)
     position = xp.reshape(xp.add(inf, xp.multiply(offsets, n)), (-1,))
     flat = index_add(_zeros(xp, g, (lines * n,)), position, xp.reshape(gf, (-1,)))
-    moved = tuple(s for i, s in enumerate(g.shape) if i != axis) + (n,)
+    moved = (*(s for i, s in enumerate(g.shape) if i != axis), n)
     return unbroadcast(xp, _last_back(xp, xp.reshape(flat, moved), axis), shape), None
 
 
@@ -140,6 +140,7 @@ def read(x: Array, key: Any) -> Array:
             return take(x, key, axis=0)
     kinds = ", ".join(type(p).__name__ for p in parts)
     raise GradientError(
-        f"a variable was indexed with ({kinds}); integers, slices, '...', None and one 1-D integer array work",
+        f"a variable was indexed with ({kinds}); expected integers, slices, '...', None, "
+        "or one 1-D integer array",
         hint="use xp.take or xp.take_along_axis for other index arrays, xp.where instead of a boolean mask",
     )

@@ -1,0 +1,110 @@
+"""The group of commands, and the one place where errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from learnkit import __version__
+from learnkit.cli.backends import backends
+from learnkit.cli.evaluate import evaluate
+from learnkit.cli.output import discard
+from learnkit.cli.plugins import plugins
+from learnkit.cli.predict import predict
+from learnkit.cli.train import train
+from learnkit.errors import LearnkitError
+
+__all__ = ["cli", "run"]
+
+INTERRUPTED = 130
+#: 128 + SIGPIPE, as the shell reports a program that died of a closed pipe.
+PIPE_CLOSED = 141
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="learnkit")
+@click.option("--debug", is_flag=True, expose_value=False, help="On an error show the traceback.")
+def cli() -> None:
+    """Train neural networks on tables and images, and use them.
+
+    \b
+    learnkit train digits                        the bundled digits, in seconds
+    learnkit train data.csv --target price       a table
+    learnkit predict runs/data new.csv           what the trained model says
+    """
+
+
+for command in (train, evaluate, predict, backends, plugins):
+    cli.add_command(command)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line and return its exit code. Every error leaves here as a message."""
+    arguments = list(arguments) or ["--help"]
+    # Looked for by hand, because the parsing itself may be what fails.
+    debug, as_json = "--debug" in arguments, "--json" in arguments
+    try:
+        code = _invoke(arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        discard(sys.stdout)
+        return PIPE_CLOSED
+    except (Exception, KeyboardInterrupt) as error:
+        if debug:
+            traceback.print_exception(error, file=sys.stderr)
+        described = _describe(error)
+        with contextlib.suppress(OSError):
+            _report(described, as_json)
+        return int(described["exit_code"])
+
+
+def _invoke(arguments: list[str]) -> int:
+    try:
+        with cli.make_context("learnkit", arguments) as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as done:
+        return int(done.exit_code)
+    return result if isinstance(result, int) else 0
+
+
+def _describe(error: BaseException) -> dict[str, Any]:
+    """Type, message, hint and exit code of an error."""
+    kind, hint = type(error).__name__, None
+    if isinstance(error, LearnkitError):
+        message, hint, code = error.message, error.hint, error.exit_code
+    elif isinstance(error, click.ClickException):
+        message, code = error.format_message(), error.exit_code
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else "learnkit"
+        hint = f"see {path} --help"
+    elif isinstance(error, KeyboardInterrupt):
+        message, code = "interrupted", INTERRUPTED
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        message, code = f"{where}{error.strerror or error}", 5
+        hint = "free some space and try again" if error.errno in _FULL else None
+    elif isinstance(error, MemoryError):
+        message, code = "the memory is exhausted" + (f": {error}" if str(error) else ""), 5
+        hint = "take a smaller --batch-size, or fewer rows"
+    else:
+        message, code = f"{kind}: {error}", 1
+        hint = "this is a bug; run with --debug for the traceback"
+    return {"type": kind, "message": message, "hint": hint, "exit_code": code}
+
+
+def _report(error: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error}), flush=True)
+    print(f"error: {error['message']}", file=sys.stderr)
+    if error["hint"]:
+        for line in str(error["hint"]).splitlines():
+            print(f"  {line.strip()}", file=sys.stderr)

@@ -1,0 +1,202 @@
+"""From a configuration to a model, a loss and an optimizer, and the defaults that depend on the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from learnkit.backends import get_backend
+from learnkit.backends.base import Backend
+from learnkit.config import RunConfig, Spec
+from learnkit.errors import ArgumentError, LearnkitError
+from learnkit.losses.base import Loss
+from learnkit.nn import Dropout, Linear, Module, Sequential
+from learnkit.optim import ClipByGlobalNorm, chain
+from learnkit.optim.base import Optimizer
+from learnkit.optim.transforms import Chain
+from learnkit.plugins import registry
+from learnkit.plugins.spec import parse_spec
+from learnkit.schedules.base import Schedule
+
+__all__ = ["check_components", "make_loss", "make_model", "make_optimizer", "settled"]
+
+#: The peak learning rate of the default optimizer.
+PEAK = 5e-3
+#: Steps that a small data set is trained for, within the limits on epochs.
+STEPS = 1600
+EPOCHS = (20, 100)
+BATCHES = (16, 512)
+#: Rows from which on a regression needs no dropout: there are more of them than a network remembers.
+MANY_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What depends on the number of training rows and the task, and on nothing else of the data."""
+
+    rows: int
+    task: str
+
+    def batch_size(self) -> int:
+        """The power of two nearest to the square root of the rows: many steps for few rows, large
+        matrices for many."""
+        power = 1 << round(math.log2(self.rows) / 2)
+        return min(max(BATCHES[0], min(BATCHES[1], power)), self.rows)
+
+    def epochs(self, batch_size: int) -> int:
+        return max(EPOCHS[0], min(EPOCHS[1], round(STEPS / math.ceil(self.rows / batch_size))))
+
+    def dropout(self) -> float:
+        return 0.0 if self.task == "regression" and self.rows >= MANY_ROWS else 0.1
+
+    def weight_decay(self) -> float:
+        """The fewer rows there are, the more the weights are held back."""
+        return round(min(2.0, max(0.01, 1000 / self.rows)), 4)
+
+
+def settled(config: RunConfig, rows: int, task: str, backend: str) -> RunConfig:
+    """The configuration with every choice made, so that it repeats the run whatever the defaults become.
+
+    Args:
+        rows: training rows, >= 1.
+        task: ``"classification"`` or ``"regression"``.
+        backend: the name of the one in use.
+
+    Raises:
+        ArgumentError: the batch size is more than ``rows``.
+    """
+    if config.batch_size is not None and config.batch_size > rows:
+        raise ArgumentError(
+            f"{config.label('batch_size')} is {config.batch_size}, more than the {rows:,} training rows"
+        )
+    defaults = Defaults(rows, task)
+    batch_size = config.batch_size or defaults.batch_size()
+    optimizer, lr = config.optimizer, config.lr
+    if optimizer is None:
+        optimizer = f"adamw:weight_decay={defaults.weight_decay()}"
+        lr = PEAK if lr is None else lr
+    return dataclasses.replace(
+        config,
+        task=task,
+        loss=config.loss or ("cross_entropy" if task == "classification" else "mse"),
+        optimizer=optimizer,
+        lr=lr,
+        dropout=defaults.dropout() if config.dropout is None else config.dropout,
+        batch_size=batch_size,
+        epochs=config.epochs or defaults.epochs(batch_size),
+        backend=backend,
+    )
+
+
+def check_components(config: RunConfig) -> Backend:
+    """Make everything that the configuration names, before any data is read.
+
+    Returns:
+        The backend.
+
+    Raises:
+        ArgumentError: a name or an option is wrong; the message names where it was given.
+        BackendError, MissingDependencyError: the backend cannot be used.
+    """
+    example = settled(
+        dataclasses.replace(config, batch_size=None), 1000, config.task or "regression", "numpy"
+    )
+    make_model(example, 1, 1)
+    make_loss(example)
+    make_optimizer(example)
+    with _Named(config, "backend"):
+        return get_backend(config.backend, config.device)
+
+
+def make_model(config: RunConfig, n_features: int, n_outputs: int) -> Sequential:
+    """A network of fully connected layers; its output starts at 0, the mean of a standardised target."""
+    layers: list[Module] = []
+    width = n_features
+    for hidden in config.hidden:
+        layers.append(Linear(width, hidden))
+        with _Named(config, "activation"):
+            layers.append(_made("activation", config.activation, Module))
+        if config.dropout:
+            layers.append(Dropout(config.dropout))
+        width = hidden
+    return Sequential(*layers, Linear(width, n_outputs, weight_init="zeros"))
+
+
+def make_loss(config: RunConfig) -> Loss:
+    with _Named(config, "loss"):
+        loss: Loss = _made("loss", config.loss, Loss)
+        return loss
+
+
+def make_optimizer(config: RunConfig) -> Optimizer:
+    """The optimizer, with the schedule as its learning rate and the clipping in front.
+
+    Raises:
+        ArgumentError: a component is unknown, or the learning rate is given twice.
+    """
+    assert config.optimizer is not None
+    with _Named(config, "optimizer"):
+        if config.lr is not None and "lr" in _options(config.optimizer):
+            raise ArgumentError(
+                f"the learning rate is given twice, in the optimizer and as {config.label('lr')}",
+                hint="leave one of them out",
+            )
+        optimizer: Optimizer = _made("optimizer", config.optimizer, Optimizer)
+    peak = getattr(optimizer, "lr", None) if config.lr is None else config.lr
+    if not isinstance(peak, Schedule):
+        with _Named(config, "schedule"):
+            schedule = _made_schedule(config.schedule, peak, config)
+        with _Named(config, "optimizer"):
+            optimizer = _with_lr(optimizer, schedule)
+    return chain(ClipByGlobalNorm(float(config.clip)), optimizer) if config.clip else optimizer
+
+
+def _made_schedule(spec: Spec, peak: Any, config: RunConfig) -> Schedule:
+    """The schedule, the first field of whose class is the peak."""
+    name = parse_spec(spec)[0] if isinstance(spec, str) else spec["name"]
+    first = next(iter(inspect.signature(registry.get("schedule", name)).parameters), None)
+    given = _options(spec)
+    if first in given and config.lr is not None:
+        raise ArgumentError(
+            f"the learning rate is given twice, as {first} of the schedule and as {config.label('lr')}",
+            hint="leave one of them out",
+        )
+    defaults = {} if first is None or first in given else {first: peak}
+    schedule: Schedule = _made("schedule", spec, Schedule, **defaults)
+    return schedule
+
+
+def _with_lr(optimizer: Optimizer, lr: Schedule) -> Optimizer:
+    if isinstance(optimizer, Chain):
+        return Chain(optimizer.transforms, _with_lr(optimizer.rule, lr))
+    return dataclasses.replace(optimizer, lr=lr)  # type: ignore[call-arg]
+
+
+def _options(spec: Spec) -> Mapping[str, Any]:
+    return parse_spec(spec)[1] if isinstance(spec, str) else spec
+
+
+def _made(kind: str, spec: Any, base: type, **defaults: Any) -> Any:
+    made = registry.create(kind, spec, **defaults)
+    if not isinstance(made, base):
+        raise ArgumentError(f"{kind} {spec!r} is {type(made).__name__}, expected a {base.__name__}")
+    return made
+
+
+class _Named:
+    """Puts in front of an error where the option came from: ``--optimizer: unknown optimizer 'adm'``."""
+
+    def __init__(self, config: RunConfig, name: str) -> None:
+        self._label = config.origin.get(name)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if self._label and isinstance(error, LearnkitError) and not error.message.startswith(self._label):
+            error.message = f"{self._label}: {error.message}"
+            error.args = (error.message,)

@@ -79,6 +79,12 @@ def settled(config: RunConfig, rows: int, task: str, backend: str) -> RunConfig:
     if optimizer is None:
         optimizer = f"adamw:weight_decay={defaults.weight_decay()}"
         lr = PEAK if lr is None else lr
+    elif lr is None:
+        with _Named(config, "optimizer"):
+            own = getattr(registry.create("optimizer", optimizer), "lr", None)
+        with _Named(config, "schedule"):
+            given = "lr" in _options(optimizer) or _peak_field(config.schedule) in _options(config.schedule)
+        lr = own if isinstance(own, float) and not given else None
     return dataclasses.replace(
         config,
         task=task,
@@ -157,8 +163,7 @@ def make_optimizer(config: RunConfig) -> Optimizer:
 
 def _made_schedule(spec: Spec, peak: Any, config: RunConfig) -> Schedule:
     """The schedule, the first field of whose class is the peak."""
-    name = parse_spec(spec)[0] if isinstance(spec, str) else spec["name"]
-    first = next(iter(inspect.signature(registry.get("schedule", name)).parameters), None)
+    first = _peak_field(spec)
     given = _options(spec)
     if first in given and config.lr is not None:
         raise ArgumentError(
@@ -168,6 +173,12 @@ def _made_schedule(spec: Spec, peak: Any, config: RunConfig) -> Schedule:
     defaults = {} if first is None or first in given else {first: peak}
     schedule: Schedule = _made("schedule", spec, Schedule, **defaults)
     return schedule
+
+
+def _peak_field(spec: Spec) -> str | None:
+    """The name of the first field of a schedule, which is its largest value."""
+    name = parse_spec(spec)[0] if isinstance(spec, str) else spec["name"]
+    return next(iter(inspect.signature(registry.get("schedule", name)).parameters), None)
 
 
 def _with_lr(optimizer: Optimizer, lr: Schedule) -> Optimizer:

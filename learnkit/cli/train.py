@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from learnkit.config import RunConfig
 
 __all__ = ["train"]
+
+#: Up to this width of its hidden layers a network is trained on one thread of the BLAS library.
+NARROW = 512
 
 
 @click.command(short_help="Train a model on a file or a bundled data set.")
@@ -78,18 +83,30 @@ def train(
     learnkit train digits
     learnkit train data.csv --target price --hidden 256,128 --lr 3e-3
     """
-    from learnkit.cli.training import Orders, run_training
-
-    switch_off_plugins(no_plugins)
     given = {key: value for key, value in options.items() if value is not None}
     for repeated in ("ignore", "categorical"):
         if not given[repeated]:
             del given[repeated]
     config = _configured(config_file, given)
+    _limit_threads(config.hidden)
+    from learnkit.cli.training import Orders, run_training
+
+    switch_off_plugins(no_plugins)
     orders = Orders(
         name=name, overwrite=overwrite, runs_dir=runs_dir, dry_run=dry_run, quiet=quiet, as_json=as_json
     )
     return run_training(config, orders)
+
+
+def _limit_threads(hidden: tuple[int, ...]) -> None:
+    """Multiply the small matrices of narrow networks on one thread, unless the user has said otherwise.
+
+    Threads gain little there, and where other programs run too they wait for each other most of the
+    time. Besides, the last bits of a product depend on their number: so they do not depend on the
+    machine's. OpenBLAS reads this when NumPy is imported.
+    """
+    if max(hidden, default=0) <= NARROW and "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _configured(config_file: str | None, given: Mapping[str, Any]) -> RunConfig:

@@ -272,7 +272,7 @@ def _plan_lines(prepared: Prepared) -> list[str]:
         f"{trainer.parameters.layout.size:,} parameters of {config.dtype}",
         f"learning: {', '.join(learning)}",
         f"backend: {trainer.backend.describe()}, {os.cpu_count()} processors",
-        f"plan: {epochs} epochs of {steps:,} steps of {config.batch_size} rows, {epochs * steps:,} steps in all",
+        f"plan: {epochs} epochs of {steps:,} steps of {config.batch_size} rows, {epochs * steps:,} in all",
         *note,
     ]
 

@@ -41,8 +41,9 @@ class GradientVector:
         for (leaf, _), array in zip(self._leaves, self._arrays, strict=True):
             if leaf.array is not array:
                 raise ArgumentError(
-                    "the parameters of this model now lie in another vector, so a step here would not reach it",
-                    hint="a model belongs to the Trainer, or the initialize(), that was given it last; use that one",
+                    "the parameters of this model now lie in another vector, "
+                    "so a step here would not reach it",
+                    hint="a model belongs to the Trainer, or initialize(), that was given it last; use that",
                 )
         level = new_level()
         nodes = [Leaf(level, view) for _, view in self._leaves]

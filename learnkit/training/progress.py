@@ -99,7 +99,9 @@ class RichProgress(_Progress):
         super().__init__()
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
+        from rich.text import Text
 
+        self._text = Text
         self._steps = steps
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
         self._bar: Any = Progress(

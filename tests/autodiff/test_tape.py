@@ -160,6 +160,20 @@ def test_gradients_that_two_operations_share_are_not_changed_in_place():
     assert gy.tolist() == [9.0, 9.0]
 
 
+def test_gradients_that_are_given_are_not_changed_in_place():
+    """A result that another result is computed from gets a second gradient; the first is the caller's array."""
+
+    def fn(x):
+        y = x * 2.0
+        return y, y * 3.0, y * 5.0
+
+    _, pullback = vjp(fn, X)
+    given = tuple(np.full(2, v) for v in (1.0, 10.0, 100.0))
+    for _ in range(2):
+        assert pullback(given)[0].tolist() == [1062.0, 1062.0]
+    assert [g.tolist() for g in given] == [[1.0, 1.0], [10.0, 10.0], [100.0, 100.0]]
+
+
 def test_a_used_up_tape_says_so():
     level = new_level()
     x = Variable(X, Leaf(level))

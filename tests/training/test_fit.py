@@ -111,6 +111,32 @@ def test_batches_come_in_an_order_of_seed_and_epoch():
     assert len({tuple(o) for o in orders.values()}) == 4
 
 
+def test_masks_are_those_of_seed_and_step(backend):
+    """Dropout in a fit draws what ``training(seed, step)`` draws: new masks at each step, none in inference."""
+
+    class SeesMask(nn.Module):
+        def __init__(self):
+            self.drop = nn.Dropout(0.5)
+            self.inner = nn.Linear(16, 1)
+            self.seen = []
+
+        def __call__(self, x):
+            y = self.drop(x)
+            self.seen.append(backend.to_numpy(y) > 0)
+            return self.inner(y)
+
+    model = SeesMask()
+    trainer = Trainer(model, "mse", SGD(1e-3), backend=backend.backend, seed=9)
+    x = np.ones((4, 16), dtype="float32")
+    trainer.fit(x, np.zeros(4), epochs=2, batch_size=2, verbose=False)
+    in_training = [mask for mask in model.seen if not mask.all()]
+    assert len(in_training) == 4
+    for step, mask in enumerate(in_training):
+        with nn.training(seed=9, step=step):
+            np.testing.assert_array_equal(backend.to_numpy(model.drop(backend.asarray(x[:2]))) > 0, mask)
+    assert len({mask.tobytes() for mask in in_training}) == 4
+
+
 def test_without_shuffling_rows_come_as_they_are():
     model = SeesRows()
     trainer = Trainer(model, "mse", SGD(1e-3), dtype="float64")

@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "config": {*_PARTS, "training", "plugins.builtin"},
     "interop": {*_PARTS, "training", "plugins.builtin", "config"},
     "cli": {*_PARTS, "training", "plugins.builtin", "config", "interop", "testing"},
+    "__main__": {"cli"},
 }
 #: The only parts that call NumPy by its name; all others use the namespace of their arrays.
 USES_NUMPY = {"backends", "data", "cli", "testing", "interop"}

@@ -133,6 +133,11 @@ def make_model(config: RunConfig, n_features: int, n_outputs: int) -> Sequential
 
 
 def make_loss(config: RunConfig) -> Loss:
+    """The loss.
+
+    Raises:
+        ArgumentError: it is unknown, or an option of it is wrong.
+    """
     with _Named(config, "loss"):
         loss: Loss = _made("loss", config.loss, Loss)
         return loss

@@ -56,7 +56,7 @@ def positive(owner: str, name: str, value: Any, *, zero: bool = False) -> None:
     """
     number = type(value) in (int, float) and value == value and value not in (float("inf"), float("-inf"))
     if not number or (value < 0 if zero else value <= 0):
-        foreign = isinstance(value, numbers.Real) and type(value) not in (int, float, bool)
+        foreign = isinstance(value, numbers.Real) and type(value).__module__ != "builtins"
         raise ArgumentError(
             f"{owner}: {name} is {value!r}, expected a number {'>= 0' if zero else '> 0'}",
             hint="write float(...): numbers of array libraries would change the dtype of arrays"

@@ -322,7 +322,7 @@ def _component(kind: str, spec: Any, base: type) -> Any:
     made = registry.create(kind, spec)
     if not isinstance(made, base):
         raise ArgumentError(
-            f"Trainer: {kind} is {made!r}, expected a {base.__name__} "
+            f"Trainer: {kind} is {made!r}, expected {'an' if kind == 'optimizer' else 'a'} {base.__name__} "
             f"or a name: {', '.join(registry.names(kind))}"
         )
     return made

@@ -161,7 +161,7 @@ def test_gradients_that_two_operations_share_are_not_changed_in_place():
 
 
 def test_gradients_that_are_given_are_not_changed_in_place():
-    """A result that another result is computed from gets a second gradient; the first is the caller's array."""
+    """A result that others are computed from gets more gradients; the first is the caller's array."""
 
     def fn(x):
         y = x * 2.0

@@ -12,7 +12,7 @@ from learnkit.plugins import registry
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", ["accuracy", "mae", "rmse", "r2"])
-def test_metrics_of_random_batches(made, name, seed):
+def test_metrics_of_random_batches(made_numpy, name, seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 200))
     if name == "accuracy":
@@ -30,5 +30,5 @@ def test_metrics_of_random_batches(made, name, seed):
             new = metric.sums(p, t)
             sums = new if sums is None else metric.combine(sums, new)
     value = metric.compute(tuple(float(s) for s in sums))
-    wanted = made.sklearn_metric(name, y_pred, y_true)
+    wanted = made_numpy.sklearn_metric(name, y_pred, y_true)
     np.testing.assert_allclose(value, wanted, rtol=1e-12, atol=1e-12)

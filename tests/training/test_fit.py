@@ -112,7 +112,7 @@ def test_batches_come_in_an_order_of_seed_and_epoch():
 
 
 def test_masks_are_those_of_seed_and_step(backend):
-    """Dropout in a fit draws what ``training(seed, step)`` draws: new masks at each step, none in inference."""
+    """Dropout in a fit draws what ``training(seed, step)`` draws: new masks at each step."""
 
     class SeesMask(nn.Module):
         def __init__(self):

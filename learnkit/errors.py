@@ -125,5 +125,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     >>> did_you_mean("adm", ["adam", "sgd"])
     " (did you mean 'adam'?)"
     """
-    close = difflib.get_close_matches(name.lower(), [k for k in known], n=1, cutoff=0.6)
+    close = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""

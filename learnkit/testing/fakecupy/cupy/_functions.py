@@ -17,7 +17,7 @@ METADATA = frozenset(
     broadcast_shapes byte_bounds can_cast common_type finfo iinfo iscomplexobj isrealobj isscalar issubdtype
     isdtype may_share_memory min_scalar_type mintypecode ndim promote_types result_type shape
     shares_memory size
-    """.split()  # noqa: SIM905
+    """.split()
 )
 #: Functions that give a view where they can: a launch only if the values had to be copied.
 VIEWS = frozenset(
@@ -25,7 +25,7 @@ VIEWS = frozenset(
     array_split atleast_1d atleast_2d atleast_3d broadcast_arrays broadcast_to diagonal dsplit expand_dims
     flip fliplr flipud hsplit imag matrix_transpose moveaxis permute_dims ravel real reshape rollaxis rot90
     split squeeze swapaxes transpose unstack vsplit empty empty_like
-    """.split()  # noqa: SIM905
+    """.split()
 )
 #: Functions that copy to the host or look at a value to know how large their result is.
 WAITING = frozenset(
@@ -33,7 +33,7 @@ WAITING = frozenset(
     argwhere array2string array_repr array_str bincount compress extract flatnonzero histogram
     intersect1d nonzero select setdiff1d trim_zeros union1d unique unique_all unique_counts unique_inverse
     unique_values
-    """.split()  # noqa: SIM905
+    """.split()
 )
 #: Launches of functions that CuPy composes of others; every other function counts as one.
 SEVERAL = {"var": 2, "std": 3, "nanvar": 2, "nanstd": 3, "take_along_axis": 3, "put_along_axis": 3}

@@ -31,7 +31,22 @@ if TYPE_CHECKING:
         testing,
         training,
     )
-    from learnkit.autodiff import check_grads, grad, stop_gradient, value_and_grad, vjp
+    from learnkit.autodiff import (
+        check_grads,
+        checkpoint,
+        custom_vjp,
+        detect_anomaly,
+        explain,
+        grad,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        per_example_grad,
+        stop_gradient,
+        value_and_grad,
+        vjp,
+    )
     from learnkit.backends import array_namespace, get_backend, use_backend
     from learnkit.training import Callback, EarlyStopping, Trainer
 
@@ -46,14 +61,23 @@ __all__ = [
     "autodiff",
     "backends",
     "check_grads",
+    "checkpoint",
+    "custom_vjp",
     "data",
+    "detect_anomaly",
     "errors",
+    "explain",
     "get_backend",
     "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
     "losses",
     "metrics",
     "nn",
     "optim",
+    "per_example_grad",
     "plugins",
     "schedules",
     "stop_gradient",
@@ -65,7 +89,20 @@ __all__ = [
 ]
 
 _PACKAGES = frozenset(
-    "autodiff backends data errors losses metrics nn optim plugins schedules testing training".split()
+    [
+        "autodiff",
+        "backends",
+        "data",
+        "errors",
+        "losses",
+        "metrics",
+        "nn",
+        "optim",
+        "plugins",
+        "schedules",
+        "testing",
+        "training",
+    ]
 )
 _WHERE = {
     "Callback": "learnkit.training",
@@ -73,8 +110,17 @@ _WHERE = {
     "Trainer": "learnkit.training",
     "array_namespace": "learnkit.backends",
     "check_grads": "learnkit.autodiff",
+    "checkpoint": "learnkit.autodiff",
+    "custom_vjp": "learnkit.autodiff",
+    "detect_anomaly": "learnkit.autodiff",
+    "explain": "learnkit.autodiff",
     "get_backend": "learnkit.backends",
     "grad": "learnkit.autodiff",
+    "hessian": "learnkit.autodiff",
+    "hvp": "learnkit.autodiff",
+    "jacobian": "learnkit.autodiff",
+    "jvp": "learnkit.autodiff",
+    "per_example_grad": "learnkit.autodiff",
     "stop_gradient": "learnkit.autodiff",
     "use_backend": "learnkit.backends",
     "value_and_grad": "learnkit.autodiff",

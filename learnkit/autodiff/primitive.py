@@ -18,14 +18,15 @@ library lets ``array * variable`` reach the variable.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from learnkit.autodiff.tape import Backward, Node
+from learnkit.autodiff.tape import CONSTANT, Backward, Node, observer
 from learnkit.autodiff.variable import Variable
 from learnkit.backends.base import Array, array_namespace
 
-__all__ = ["Primitive", "plain_and_parents", "primitive"]
+__all__ = ["Primitive", "plain_and_parents", "primitive", "without_first"]
 
 
 class Primitive:
@@ -44,8 +45,14 @@ class Primitive:
         self.forward = forward
         self.name = name or forward.__name__
         self.arrays = arrays
+        self.__name__ = self.name
         self.__doc__ = forward.__doc__
         self.backward: Backward = _missing_rule
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        """That of the standard: the forward function's without the namespace."""
+        return without_first(self.forward)
 
     def rule(self, backward: Backward) -> Backward:
         """Decorator for the reverse rule ``(xp, g, saved, parents) -> gradients``."""
@@ -58,35 +65,49 @@ class Primitive:
             args, rest = args[: self.arrays], args[self.arrays :]
         plain, parents, level = plain_and_parents(args)
         value, saved = self.forward(array_namespace(*plain), *plain, *rest, **options)
-        if not level:
-            return value
-        return Variable(value, Node(level, self.backward, tuple(parents), saved))
+        if level > 0:
+            node = Node(level, self, tuple(parents), saved)
+            watching = observer.get()
+            if watching is not None:
+                watching.recorded(node, value)
+            return Variable(value, node)
+        return value if level < 0 else Variable(value, CONSTANT)
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
+
+
+def without_first(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function less its first parameter."""
+    signature = inspect.signature(function)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def plain_and_parents(args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Node | None], int]:
     """Arguments below the newest differentiation among them: plain values, their nodes, and its level.
 
     What is not a variable of that differentiation is a constant for it, node ``None``, though it may be
-    a variable of an outer one. The level is 0 if no argument is a variable.
+    a variable of an outer one. The level is 0 if all variables are constants, and -1 if there are none.
     """
-    level = 0
+    level = -1
     for a in args:
         if type(a) is Variable and a.node.level > level:
             level = a.node.level
-    if not level:
-        return args, (), 0
+    if level < 0:
+        return args, (), -1
     plain: list[Any] = []
     parents: list[Node | None] = []
     for a in args:
-        if type(a) is Variable and a.node.level == level:
-            plain.append(a.data)
-            parents.append(a.node)
-        else:
-            plain.append(a)
-            parents.append(None)
+        if type(a) is Variable:
+            node = a.node
+            if node.level == level and level:
+                plain.append(a.data)
+                parents.append(node)
+                continue
+            if not node.level:
+                a = a.data
+        plain.append(a)
+        parents.append(None)
     return plain, parents, level
 
 

@@ -48,7 +48,7 @@ def value_and_grad(
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         level = new_level()
         chosen = [_argument(fn, args, i) for i in positions]
-        nodes = [[Leaf(level) for _ in leaves.values] for leaves in chosen]
+        nodes = [[Leaf(level, path=path) for path in leaves.named] for leaves in chosen]
         with ExitStack() as stack:
             bound = list(args)
             for i, leaves, leaf_nodes in zip(positions, chosen, nodes, strict=True):
@@ -112,7 +112,7 @@ def vjp(fn: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ..
     """
     level = new_level()
     chosen = [_argument(fn, primals, i) for i in range(len(primals))]
-    nodes = [[Leaf(level) for _ in leaves.values] for leaves in chosen]
+    nodes = [[Leaf(level, path=path) for path in leaves.named] for leaves in chosen]
     with ExitStack() as stack:
         bound = []
         for leaves, leaf_nodes in zip(chosen, nodes, strict=True):
@@ -169,7 +169,7 @@ def _name(fn: Function) -> str:
 def _argument(fn: Function, args: tuple[Any, ...], i: int) -> Leaves:
     if not -len(args) <= i < len(args):
         raise ArgumentError(f"argnums asks for argument {i}, but {_name(fn)} was called with {len(args)}")
-    leaves = Leaves(args[i])
+    leaves = Leaves(args[i], name=f"argument {i}")
     for path, value in zip(leaves.paths, leaves.values, strict=True):
         where = f"argument {i} of {_name(fn)}" + (f", leaf {path}" if path else "")
         if not hasattr(value, "dtype"):
@@ -206,7 +206,8 @@ def _loss_value(fn: Function, result: Any, level: int) -> Array:
 def _lower(x: Any, level: int) -> Any:
     """``x`` without the variables of this differentiation; those of outer ones stay."""
     leaves, rebuild = flatten(x)
-    return rebuild([v.data if type(v) is Variable and v.node.level == level else v for v in leaves])
+    here = (0, level)  # constants are of no level, and no concern of the caller
+    return rebuild([v.data if type(v) is Variable and v.node.level in here else v for v in leaves])
 
 
 def _gradient(node: Leaf, value: Array) -> Array:

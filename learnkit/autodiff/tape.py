@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextvars import ContextVar
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Protocol
 
 from learnkit.backends.base import Array
 
-__all__ = ["Leaf", "Node", "backpropagate", "new_level"]
+__all__ = ["CONSTANT", "Leaf", "Node", "Operation", "backpropagate", "new_level", "observer"]
 
 _count = itertools.count(1).__next__
 _levels = itertools.count(1).__next__
@@ -19,9 +20,43 @@ _levels = itertools.count(1).__next__
 Backward = Callable[[Any, Array, Any, "tuple[Node | None, ...]"], "tuple[Array | None, ...]"]
 
 
+class Operation(Protocol):
+    """What a node knows of how it came about: a name for messages, and the rule for the reverse pass."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def backward(self) -> Backward:
+        """The rule."""
+
+
+class Observer(Protocol):
+    """Watches what is recorded and what goes backwards; see ``anomaly.py`` and ``explain.py``."""
+
+    def recorded(self, node: Node, value: Any) -> None:
+        """``value`` was computed and ``node`` put on the tape."""
+
+    def passing(self, node: Node, g: Array) -> None:
+        """``g`` has arrived at ``node``, whose rule comes next."""
+
+    def passed(self, node: Node, gradients: tuple[Array | None, ...]) -> None:
+        """The rule of ``node`` has given ``gradients`` for its parents."""
+
+
+#: Who watches this thread or task; ``None`` outside of diagnosis.
+observer: ContextVar[Observer | None] = ContextVar("learnkit_observer", default=None)
+
+
 def new_level() -> int:
     """A number for one differentiation, larger than that of every differentiation it is nested in."""
     return _levels()
+
+
+def newest() -> int:
+    """The order of a node that would be created now: older nodes have a smaller one."""
+    return _count()
 
 
 class Node:
@@ -31,16 +66,35 @@ class Node:
     counting alone. ``order`` counts creation, which is a topological order.
     """
 
-    __slots__ = ("backward", "gradient", "level", "order", "owned", "parents", "saved")
+    __slots__ = ("gradient", "level", "operation", "order", "owned", "parents", "saved")
 
-    def __init__(self, level: int, backward: Backward, parents: tuple[Node | None, ...], saved: Any) -> None:
+    def __init__(
+        self, level: int, operation: Operation, parents: tuple[Node | None, ...], saved: Any
+    ) -> None:
         self.order = _count()
         self.level = level
-        self.backward: Backward | None = backward
+        self.operation: Operation | None = operation
         self.parents = parents
         self.saved = saved
         self.gradient: Array | None = None
         self.owned = False
+
+
+class _NoOperation:
+    """Of a leaf, which nothing computed."""
+
+    name = "leaf"
+
+    @staticmethod
+    def backward(xp: Any, g: Array, saved: Any, parents: tuple[Node | None, ...]) -> tuple[Array | None, ...]:
+        return ()
+
+
+_no_operation = _NoOperation()
+
+
+#: The node of every constant: an array of a differentiable namespace that no gradient goes through.
+CONSTANT = Node(0, _no_operation, (), None)
 
 
 class Leaf(Node):
@@ -50,14 +104,16 @@ class Leaf(Node):
         level: of the differentiation that it belongs to.
         buffer: where to write the gradient, for instance a view of one long gradient vector;
             ``None`` keeps the gradient as a new array.
+        path: its name in messages.
     """
 
-    __slots__ = ("buffer", "fresh")
+    __slots__ = ("buffer", "fresh", "path")
 
-    def __init__(self, level: int, buffer: Array | None = None) -> None:
-        super().__init__(level, _no_backward, (), None)
+    def __init__(self, level: int, buffer: Array | None = None, path: str = "") -> None:
+        super().__init__(level, _no_operation, (), None)
         self.order = 0
         self.buffer = buffer
+        self.path = path
         self.fresh = True
 
     def claim(self) -> Array | None:
@@ -76,15 +132,18 @@ class Leaf(Node):
             else:
                 self.buffer += d
         else:
-            self.gradient = d if self.fresh else _plus(self.gradient, d)
+            self.gradient = d if self.fresh else self.gradient + d
             self.fresh = False
 
 
-def _no_backward(xp: Any, g: Array, saved: Any, parents: tuple[Node | None, ...]) -> tuple[Array | None, ...]:
-    return ()
-
-
-def backpropagate(roots: list[tuple[Node, Array]], xp: Any, *, keep: bool = False) -> None:
+def backpropagate(
+    roots: list[tuple[Node, Array]],
+    xp: Any,
+    *,
+    keep: bool = False,
+    boundary: dict[Node, Array] | None = None,
+    start: int = 0,
+) -> None:
     """Carry gradients from the roots to the leaves, newest operation first.
 
     Args:
@@ -92,52 +151,54 @@ def backpropagate(roots: list[tuple[Node, Array]], xp: Any, *, keep: bool = Fals
         xp: the namespace of the arrays that the tape wraps.
         keep: leave the tape whole, so that it can be passed again; otherwise every node's saved arrays
             are dropped as soon as it is done, so memory falls as the pass goes.
+        boundary: if given, the pass goes through nodes created after ``start`` only; what arrives at
+            older ones and at leaves is added up in it.
+        start: an order, from :func:`newest`.
     """
     heap: list[tuple[int, Node]] = []
     for node, g in roots:
-        _arrive(node, g, heap)
+        _deliver(node, g, heap, boundary, start)
+    watching = observer.get()
     while heap:
         node = heappop(heap)[1]
         g = node.gradient
         node.gradient = None
         parents = node.parents
-        backward = node.backward
-        if backward is None:
+        operation = node.operation
+        if operation is None:
             raise RuntimeError("the tape was already used up by an earlier reverse pass")
-        gradients = backward(xp, g, node.saved, parents)
+        if watching is not None:
+            watching.passing(node, g)
+        gradients = operation.backward(xp, g, node.saved, parents)
+        if watching is not None:
+            watching.passed(node, gradients)
         if not keep:
-            node.saved = node.backward = None
+            node.saved = node.operation = None
             node.parents = ()
         for parent, d in zip(parents, gradients, strict=True):
             if d is not None and parent is not None:
-                if parent.order and parent.gradient is None:
+                if parent.order > start and parent.gradient is None:
                     parent.gradient = d
                     parent.owned = False
                     heappush(heap, (-parent.order, parent))
                 else:
-                    _arrive(parent, d, heap)
+                    _deliver(parent, d, heap, boundary, start)
 
 
-def _arrive(node: Node, d: Array, heap: list[tuple[int, Node]]) -> None:
+def _deliver(
+    node: Node, d: Array, heap: list[tuple[int, Node]], boundary: dict[Node, Array] | None, start: int
+) -> None:
     """Give ``d`` to ``node``; the first gradient to arrive also queues it."""
-    if isinstance(node, Leaf):
+    if boundary is not None and node.order <= start:
+        boundary[node] = boundary[node] + d if node in boundary else d
+    elif isinstance(node, Leaf):
         node.receive(d)
     elif node.gradient is None:
         node.gradient = d
         node.owned = False  # d may be shared with another parent: it is not ours to change
         heappush(heap, (-node.order, node))
-    elif node.owned and not _wraps(d):
+    elif node.owned:
         node.gradient += d
     else:
-        node.gradient = _plus(node.gradient, d)
+        node.gradient = node.gradient + d
         node.owned = True
-
-
-def _wraps(d: Array) -> bool:
-    """Whether ``d`` is a variable of an outer differentiation."""
-    return getattr(type(d), "wraps_arrays", False)
-
-
-def _plus(a: Array, b: Array) -> Array:
-    """The sum, with a variable on the left: not every library lets ``array + variable`` reach it."""
-    return b + a if _wraps(b) else a + b

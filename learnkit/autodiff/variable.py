@@ -8,18 +8,21 @@ that is how gradients of gradients work.
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import operator
+from typing import Any
 
 import array_api_compat
 
-from learnkit.autodiff.tape import Node
+from learnkit.autodiff.tape import CONSTANT, Node
 from learnkit.backends.base import Array
+from learnkit.backends.tree import flatten
 from learnkit.errors import GradientError
 
-__all__ = ["Variable", "is_variable", "plain_value"]
+__all__ = ["Variable", "arrays_in", "is_variable", "plain_value"]
 
 _NUMPY_HINT = (
-    "use the functions of array_namespace(x), which are differentiable, or stop_gradient(x) for a constant"
+    "use the functions of xp = array_namespace(x), which are differentiable, "
+    "or stop_gradient(x) for a constant"
 )
 
 
@@ -27,7 +30,8 @@ class Variable:
     """An array on the tape; made by ``value_and_grad``, ``grad`` and ``vjp``, not by hand.
 
     It has the attributes and operators of an array of the standard. What has no gradient (comparisons,
-    ``argmax``, ``floor``, ...) gives plain arrays.
+    ``argmax``, ``floor``, new arrays, ...) gives *constants*: variables of the same namespace that are not on
+    the tape, and so may be turned into numbers and NumPy arrays like any array.
 
     Attributes:
         data: the wrapped array.
@@ -37,7 +41,6 @@ class Variable:
     __slots__ = ("data", "node")
 
     wraps_arrays = True
-    __array_ufunc__ = None  # so that numpy_array * variable asks the variable
     __array_priority__ = 1000
 
     def __init__(self, data: Array, node: Node) -> None:
@@ -87,40 +90,52 @@ class Variable:
 
     # Ways out of the tape, closed because they would lose the gradient without a word
 
-    def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise GradientError("a NumPy function was called on a variable", hint=_NUMPY_HINT)
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.node is CONSTANT:
+            return self.data.__array__(*args, **kwargs)
+        raise GradientError(
+            "a variable cannot become a NumPy array; NumPy was asked to read or to assign it",
+            hint=_NUMPY_HINT,
+        )
 
-    def _no_number(self, kind: str) -> NoReturn:
+    def _number(self, kind: str) -> Any:
+        """The value for conversion to a Python number, if that loses no gradient."""
+        if self.node is CONSTANT:
+            return self.data
         raise GradientError(
             f"{kind}() of a variable would lose its gradient, and wait for the device",
             hint=f"for printing, {kind}(stop_gradient(x)); for a choice by value, xp.where",
         )
 
     def __float__(self) -> float:
-        self._no_number("float")
+        return float(self._number("float"))
 
     def __int__(self) -> int:
-        self._no_number("int")
+        return int(self._number("int"))
 
     def __complex__(self) -> complex:
-        self._no_number("complex")
+        return complex(self._number("complex"))
 
     def __bool__(self) -> bool:
-        self._no_number("bool")
+        return bool(self._number("bool"))
 
     def __index__(self) -> int:
-        self._no_number("int")
+        return operator.index(self._number("int"))
 
-    def __setitem__(self, key: Any, value: Any) -> NoReturn:
-        raise GradientError(
-            "assignment to elements of a variable: the tape holds its old values",
-            hint="build the result with xp.where, xp.concat or xp.stack",
-        )
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
+        """The values, for another library; what it computes is no longer on the tape."""
+        given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return self.data.__dlpack__(**{k: v for k, v in given.items() if v is not None})
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
 
 
 def is_variable(x: Any) -> bool:
-    """Whether ``x`` is on the tape."""
-    return type(x) is Variable
+    """Whether ``x`` is on the tape, and not a constant or plain array."""
+    return type(x) is Variable and x.node is not CONSTANT
 
 
 def plain_value(x: Any) -> Any:
@@ -128,3 +143,9 @@ def plain_value(x: Any) -> Any:
     while type(x) is Variable:
         x = x.data
     return x
+
+
+def arrays_in(tree: Any) -> list[Array]:
+    """The plain arrays among the leaves of a tree of anything, such as what a rule saved."""
+    leaves = (plain_value(leaf) for leaf in flatten(tree)[0])
+    return [a for a in leaves if hasattr(a, "dtype") and hasattr(a, "shape") and not isinstance(a, type)]

@@ -20,7 +20,7 @@ from typing import Any
 
 from learnkit.backends.base import Array
 
-__all__ = ["erf"]
+__all__ = ["erf", "erfc", "erfcx"]
 
 # Coefficients of numerators and denominators, highest power first.
 _P1 = (
@@ -108,3 +108,35 @@ def erf(xp: Any, x: Array) -> Array:
 
     beyond = xp.where(a <= _LARGE, outer, tail)
     return xp.where(a <= _SMALL, inner, xp.where(x < 0, -beyond, beyond))
+
+
+def erfcx(xp: Any, x: Array) -> Array:
+    """``exp(x^2) erfc(x)``, the scaled complement, for ``x >= 0``; it neither underflows nor overflows there.
+
+    Negative elements are treated as 0.
+    """
+    a = xp.maximum(x, xp.zeros_like(x))
+    near = xp.minimum(a, xp.full_like(a, _SMALL))
+    middle = xp.minimum(xp.maximum(a, xp.full_like(a, _SMALL)), xp.full_like(a, _LARGE))
+    far = xp.maximum(a, xp.full_like(a, _LARGE))
+    inner = xp.exp(near * near) * (1.0 - near * _ratio(near * near, _P1, _Q1))
+    outer = _ratio(middle, _P2, _Q2)
+    inverse = 1.0 / far  # squared after the division: far may be huge
+    z = inverse * inverse
+    tail = (_INVERSE_SQRT_PI - z * _ratio(z, _P3, _Q3)) * inverse
+    return xp.where(a <= _SMALL, inner, xp.where(a <= _LARGE, outer, tail))
+
+
+def erfc(xp: Any, x: Array) -> Array:
+    """``1 - erf(x)``, with full relative accuracy where it is small.
+
+    The square in the exponent is split into a part that is exact and a rest, after Cody, so that the
+    result keeps its digits far out.
+    """
+    a = xp.minimum(xp.abs(x), xp.full_like(x, 30.0))
+    head = xp.divide(xp.floor(xp.multiply(a, 16.0)), 16.0)
+    rest = xp.multiply(xp.subtract(a, head), xp.add(a, head))
+    beyond = xp.exp(-(head * head)) * xp.exp(-rest) * erfcx(xp, a)
+    outside = xp.where(x < 0, 2.0 - beyond, beyond)
+    near = xp.maximum(xp.minimum(x, xp.full_like(x, _SMALL)), xp.full_like(x, -_SMALL))
+    return xp.where(xp.abs(x) <= _SMALL, 1.0 - near * _ratio(near * near, _P1, _Q1), outside)

@@ -77,7 +77,8 @@ class TorchBackend(Backend):
         return self._torch.asarray(x, dtype=wanted, device=self.device)
 
     def to_numpy(self, x: Array) -> Any:
-        return x.detach().cpu().numpy()
+        # Conjugates and imaginary parts may be views that only torch knows how to read.
+        return x.detach().cpu().resolve_conj().resolve_neg().numpy()
 
     def synchronize(self) -> None:
         if self.device.type == "cuda":

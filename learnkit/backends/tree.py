@@ -30,13 +30,19 @@ class Leaves:
         values: the arrays.
     """
 
-    def __init__(self, tree: Any) -> None:
+    def __init__(self, tree: Any, name: str = "") -> None:
         self.tree = tree
+        self._name = name
         self.paths: list[str] = []
         self.values: list[Array] = []
         for path, value in _walk(tree, ""):
             self.paths.append(path)
             self.values.append(value)
+
+    @property
+    def named(self) -> list[str]:
+        """The paths for messages: those of a model as they are, others behind the name of the argument."""
+        return self.paths if isinstance(self.tree, Substitutable) else [self._name + p for p in self.paths]
 
     def rebuild(self, values: list[Any]) -> Any:
         """The same tree with other leaves; a model becomes a dict of its leaf paths."""

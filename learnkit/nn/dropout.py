@@ -6,7 +6,7 @@ from typing import Any
 
 import array_api_compat
 
-from learnkit.autodiff import is_variable
+from learnkit.autodiff import plain_value
 from learnkit.backends.base import array_namespace, kernels_of
 from learnkit.errors import ArgumentError
 from learnkit.nn.module import Module
@@ -43,9 +43,7 @@ class Dropout(Module):
         scope = current_scope()
         if scope is None or self.p == 0:
             return x
-        plain = x
-        while is_variable(plain):
-            plain = plain.data
+        plain = plain_value(x)
         uniform = kernels_of(plain).random_uniform(
             tuple(plain.shape),
             seed=scope.seed,

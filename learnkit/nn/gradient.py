@@ -28,7 +28,7 @@ class GradientVector:
         self.vector = parameters.zeros()
         leaves = model.parameters()
         views = parameters.layout.views(self.vector)
-        self._leaves = [(leaf, views[path]) for path, leaf in leaves.items()]
+        self._leaves = [(leaf, views[path], path) for path, leaf in leaves.items()]
         self._arrays = [leaf.array for leaf in leaves.values()]
 
     def value_and_grad(self, fn: Callable[[], Array]) -> Array:
@@ -38,7 +38,7 @@ class GradientVector:
             GradientError: the value is not a 0-d array.
             ArgumentError: another ParameterVector has taken the model over.
         """
-        for (leaf, _), array in zip(self._leaves, self._arrays, strict=True):
+        for (leaf, _, _), array in zip(self._leaves, self._arrays, strict=True):
             if leaf.array is not array:
                 raise ArgumentError(
                     "the parameters of this model now lie in another vector, "
@@ -46,10 +46,12 @@ class GradientVector:
                     hint="a model belongs to the Trainer, or initialize(), that was given it last; use that",
                 )
         level = new_level()
-        nodes = [Leaf(level, view) for _, view in self._leaves]
-        variables = {
-            leaf: Variable(leaf.array, node) for (leaf, _), node in zip(self._leaves, nodes, strict=True)
-        }
+        nodes = []
+        variables: dict[Any, Array] = {}
+        for leaf, view, path in self._leaves:
+            node = Leaf(level, view, path)
+            nodes.append(node)
+            variables[leaf] = Variable(leaf.array, node)
         with substituting(variables):
             loss = fn()
         if loss.shape != ():

@@ -7,7 +7,7 @@ backend, with nothing to save.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -25,19 +25,23 @@ class TrainingScope:
         step: counts from 0.
     """
 
-    __slots__ = ("_uses", "seed", "step")
+    __slots__ = ("seed", "step")
 
     def __init__(self, seed: int, step: int) -> None:
         self.seed = seed
         self.step = step
-        self._uses: dict[str, int] = {}
 
     def stream(self, path: str) -> int:
         """The random stream for the layer at ``path``; a layer used twice in a step gets two streams."""
-        use = self._uses.get(path, 0)
-        self._uses[path] = use + 1
+        uses = _uses.get()
+        use = uses.get(path, 0)
+        _uses.set({**uses, path: use + 1})
         return stream_id(path if use == 0 else f"{path}#{use}")
 
+
+#: How often each path has drawn in this step. Never changed, only replaced: a part of the step that is
+#: computed a second time, in a copy of the context, counts from where it did the first time.
+_uses: ContextVar[Mapping[str, int]] = ContextVar("learnkit_uses")
 
 _scope: ContextVar[TrainingScope | None] = ContextVar("learnkit_training", default=None)
 
@@ -62,10 +66,10 @@ def training(seed: int = 0, step: int = 0) -> Iterator[TrainingScope]:
     for name, value in (("seed", seed), ("step", step)):
         if not isinstance(value, int) or value < 0:
             raise ArgumentError(f"{name} is {value!r}, expected an integer >= 0")
-    token = _scope.set(TrainingScope(seed, step))
+    scope = TrainingScope(seed, step)
+    token, counts = _scope.set(scope), _uses.set({})
     try:
-        current = _scope.get()
-        assert current is not None
-        yield current
+        yield scope
     finally:
         _scope.reset(token)
+        _uses.reset(counts)

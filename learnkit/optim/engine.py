@@ -16,7 +16,7 @@ from learnkit.optim.transforms import Chain
 
 __all__ = ["BLOCK", "update_in_place"]
 
-#: Elements in a block on the host: with its temporaries about half of a usual second-level cache.
+#: Elements in a block on the host, about: with its temporaries about half of a usual second-level cache.
 BLOCK = 16384
 
 
@@ -51,10 +51,12 @@ def update_in_place(
     parts: Iterator[tuple[Array, ...]]
     if not rule.elementwise:
         parts = zip(*(views(vector) for vector in (theta, grad, *slots)), strict=True)
-    elif blocks and theta.shape[0] > BLOCK:
+    elif blocks and theta.shape[0] > BLOCK * 3 // 2:
+        n = theta.shape[0]
+        size = -(-n // round(n / BLOCK))  # equal blocks: a short last one costs as many calls as a full one
         parts = (
-            tuple(vector[start : min(start + BLOCK, theta.shape[0])] for vector in (theta, grad, *slots))
-            for start in range(0, theta.shape[0], BLOCK)
+            tuple(vector[start : min(start + size, n)] for vector in (theta, grad, *slots))
+            for start in range(0, n, size)
         )
     else:
         parts = iter([(theta, grad, *slots)])

@@ -59,19 +59,19 @@ def test_a_wrong_entry_is_named_with_both_numbers():
     with pytest.raises(GradientError) as caught:
         check_grads(lambda a, tree: wrong_slope(tree["x"]) + a, X, {"x": X})
     text = str(caught.value)
-    assert text.startswith("gradient of argument [1]['x'], entry 2: reverse ")
-    reverse, differences = (float(part.split()[-1]) for part in text.split(",")[1:3])
+    assert text.startswith("gradient of argument [1]['x'], entry (2,): reverse ")
+    reverse, differences = (float(part.split()[-1]) for part in text.split(",")[-2:])
     assert reverse == pytest.approx(1.05 * differences)
 
 
 def test_a_wrong_second_derivative_passes_the_first_order_and_fails_the_second():
     check_grads(wrong_curvature, X)
-    with pytest.raises(GradientError, match=r"entry 0: reverse 0\.0, differences "):
+    with pytest.raises(GradientError, match=r"entry \(0,\): reverse 0\.0, differences "):
         check_grads(wrong_curvature, X, order=2)
 
 
 def test_nan_fails():
-    with pytest.raises(GradientError, match=r"entry 0: reverse nan, differences .*; not finite"):
+    with pytest.raises(GradientError, match=r"entry \(0,\): reverse nan, differences .*; not finite"):
         check_grads(not_a_number, X)
 
 
@@ -92,9 +92,14 @@ def test_a_gradient_of_another_shape_fails():
     ("fn", "args", "message"),
     [
         (lambda x: x, (np.empty((0, 3)),), "compared nothing: the arguments have no entries"),
-        (list, (), "compared nothing: the function returned no array"),
+        (list, (), "compared nothing: the arguments have no entries"),
+        (lambda x: x[:0], (X,), "compared nothing: the function returned no entries"),
         (lambda x: [], (X,), "compared nothing: the function returned no array"),
-        (lambda x: x, (X.astype("float32"),), "argument 0 has dtype float32; differences need float64"),
+        (
+            lambda x: x,
+            (X.astype("float32"),),
+            "argument 0 has dtype float32; differences need float64 or complex128",
+        ),
         (lambda x: x["a"], ({"a": X.astype("float32")},), "argument 0['a'] has dtype float32"),
     ],
 )
@@ -138,3 +143,93 @@ def test_arguments_are_left_as_they_were():
     x = X.copy()
     check_grads(lambda x: x * x, x, order=2)
     np.testing.assert_array_equal(x, X)
+
+
+# Complex arguments, forward mode, single precision
+
+Z = np.asarray([[1.0 + 2.0j, -0.5 + 0.1j], [0.3 - 0.7j, 2.0 + 0.0j]])
+
+
+def test_complex_arguments_pass_in_both_modes():
+    check_grads(lambda z: array_namespace(z).exp(z) / (z + 5.0), Z, order=2, modes=("fwd", "rev"))
+    check_grads(lambda z: {"size": array_namespace(z).abs(z), "square": z * z}, Z, modes=("fwd", "rev"))
+    check_grads(lambda x, z: x * z, X[:2], Z, modes=("fwd", "rev"))
+
+
+@primitive()
+def holomorphic_without_conjugate(xp, z, /):
+    return xp.square(z), z
+
+
+@holomorphic_without_conjugate.rule
+def _(xp, g, z, parents):
+    return (xp.multiply(g, xp.multiply(2.0, z)),)  # the conjugate of z is right
+
+
+def test_a_missing_conjugate_is_found_and_the_part_named():
+    with pytest.raises(GradientError) as caught:
+        check_grads(holomorphic_without_conjugate, Z)
+    text = str(caught.value)
+    assert text.startswith("gradient of argument [0], entry (0, 0), real part: reverse ")
+    with pytest.raises(GradientError, match=r"entry \(0, 0\), imaginary part: reverse"):
+        check_grads(lambda z: array_namespace(z).real(holomorphic_without_conjugate(z)), Z)
+
+
+def test_forward_mode_finds_the_wrong_entry():
+    with pytest.raises(GradientError, match=r"^tangent of result 0, entry \(2,\): forward .*, differences "):
+        check_grads(wrong_slope, X, modes=("fwd",))
+    with pytest.raises(GradientError, match=r"tangent of result 0, entry \(0,\): forward nan, .*not finite"):
+        check_grads(not_a_number, X, modes=("fwd",))
+
+
+@primitive()
+def always_double(xp, x, /):
+    return xp.square(x), x
+
+
+@always_double.rule
+def _(xp, g, x, parents):
+    return (xp.multiply(xp.astype(g, xp.float64), xp.multiply(2.0, xp.astype(x, xp.float64))),)
+
+
+@primitive()
+def wrong_in_single(xp, x, /):
+    return xp.square(x), x
+
+
+@wrong_in_single.rule
+def _(xp, g, x, parents):
+    factor = 2.0 if x.dtype == xp.float64 else 2.1
+    return (xp.multiply(g, xp.multiply(factor, x)),)
+
+
+def test_single_precision_is_compared_with_double():
+    both = ("float32", "float64")
+    check_grads(lambda x: x * x * x, X, dtypes=both)
+    check_grads(lambda z: z * z, Z, dtypes=both, order=2)
+    check_grads(wrong_in_single, X)
+    with pytest.raises(GradientError, match=r"entry \(0,\): single precision .*, double "):
+        check_grads(wrong_in_single, X, dtypes=both)
+    check_grads(always_double, X, dtypes=both)  # the gradient is brought back to the dtype of the argument
+
+
+def test_a_model_cannot_be_cast():
+    model = nn.Linear(2, 1)
+    nn.initialize(model, dtype="float64")
+    with pytest.raises(GradientError, match="a model cannot be checked in float32 beside float64"):
+        check_grads(lambda m: m(np.ones((1, 2))), model, dtypes=("float32", "float64"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"modes": ("forward",)}, "modes is ('forward',), expected a tuple of 'fwd' and 'rev'"),
+        ({"modes": ()}, "modes is (), expected a tuple"),
+        ({"modes": "rev"}, "modes is 'rev', expected a tuple"),
+        ({"dtypes": ("float16",)}, "dtypes is ('float16',), expected a tuple of 'float32' and 'float64'"),
+    ],
+)
+def test_unknown_options_are_refused(options, message):
+    with pytest.raises(GradientError) as caught:
+        check_grads(lambda x: x, X, **options)
+    assert message in str(caught.value)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from learnkit.autodiff import check_grads, namespace, vjp
-from learnkit.autodiff.namespace import _DIFFERENTIABLE
+from learnkit.autodiff import check_grads, is_variable, namespace, vjp
 from learnkit.autodiff.rules import indexing, layers
-from learnkit.autodiff.rules.elementwise import BINARY, UNARY, erf
+from learnkit.autodiff.rules.elementwise import BINARY, UNARY
 from learnkit.backends import array_namespace, get_backend
 
 rng = np.random.default_rng(7)
@@ -28,6 +27,15 @@ def between(low, high, *shape):
 
 def away_from_zero(*shape):
     return between(0.3, 2.0, *shape) * rng.choice([-1.0, 1.0], size=shape)
+
+
+def on_grid(*shape):
+    """Multiples of 1/2 but for a little, so that none ties with ``grid_between``."""
+    return 0.5 * rng.integers(-3, 4, size=shape) + between(-0.1, 0.1, *shape)
+
+
+def grid_between(*shape):
+    return on_grid(*shape) + 0.25
 
 
 def integers(x, values):
@@ -53,11 +61,15 @@ DOMAIN = {
 
 # function: (arguments, ...) to which it is applied with both operands as variables; 2 x 3 against each shape
 LEFT = {
+    "maximum": lambda *s: on_grid(*s),
+    "minimum": lambda *s: on_grid(*s),
     "pow": lambda *s: between(0.3, 2.0, *s),
     "remainder": lambda *s: rng.integers(-3, 3, size=s) + between(0.2, 0.8, *s),
 }
 RIGHT = {
     "divide": away_from_zero,
+    "maximum": lambda *s: grid_between(*s),
+    "minimum": lambda *s: grid_between(*s),
     "remainder": lambda *s: np.ones(s),
     "pow": lambda *s: between(-2.0, 3.0, *s),
 }
@@ -112,7 +124,8 @@ def reading(label, key, shape=(3, 4)):
 LABELS = [2, 0, 2, 1]
 
 CASES = {
-    **{row: case for name in UNARY for row, case in unary(name).items()},
+    # imag takes complex arrays only, see test_complex.py
+    **{row: case for name in UNARY if name != "imag" for row, case in unary(name).items()},
     **{row: case for name in BINARY for row, case in binary(name).items()},
     "pow cube of negative": (lambda xp, x: x**3, away_from_zero(4)),
     "pow square at 0": (lambda xp, x: x**2, np.asarray([-1.0, 0.0, 2.0])),
@@ -123,7 +136,6 @@ CASES = {
         lambda xp, x: xp.pow(x, xp.asarray([0.0, 1.0, 2.0], dtype=x.dtype, device=x.device)),
         normal(3),
     ),
-    "erf": (lambda xp, x: erf(x), normal(2, 3)),
     "where": (lambda xp, a, b: xp.where(a > b, a * b, b), normal(2, 3), normal(3)),
     "where with numbers": (
         lambda xp, a: xp.where(a > 0.0, a * a, 2.0) + xp.where(a > 0.0, 1.0, a),
@@ -235,13 +247,6 @@ def function(case):
     return lambda *arrays: case[0](array_namespace(*arrays), *arrays)
 
 
-def test_every_differentiable_function_has_a_row():
-    known = {row.split()[0] for row in CASES}
-    wanted = {*_DIFFERENTIABLE, *layers.__all__, "erf", "getitem", "index_add"}
-    assert wanted - known == set()
-    assert known - wanted == set()
-
-
 @pytest.mark.parametrize("row", CASES)
 def test_gradient_and_its_gradient_agree_with_differences(row):
     """Within 1e-6 relative of central differences in float64, and so is the derivative of the gradient."""
@@ -297,8 +302,8 @@ def test_subgradients_are_those_of_pytorch(backend, name):
         backend.assert_array(got, want, dtype="float64", rtol=0, atol=0)
 
 
-def test_functions_without_a_gradient_give_plain_arrays():
-    """floor, comparisons, integers and their like are constants, whatever the level of their argument."""
+def test_functions_without_a_gradient_give_constants():
+    """floor, comparisons, integers and their like are constants of the namespace, not on the tape."""
     x = np.asarray([1.5, -2.5])
 
     def fn(x):
@@ -311,8 +316,15 @@ def test_functions_without_a_gradient_give_plain_arrays():
             xp.zeros_like(x),
             x // 1.0,
             xp.astype(x, xp.int64),
+            *xp.nonzero(x),
+            *xp.unique_all(x),
+            xp.asarray([1.0]),
+            xp.linalg.matrix_rank(xp.reshape(x, (2, 1))),
+            xp.fft.fftfreq(3),
         ):
-            assert isinstance(y, (np.ndarray, np.generic)), type(y)
+            assert array_namespace(y) is xp, type(y)
+            assert not is_variable(y)
+            assert isinstance(np.asarray(y), np.ndarray)
         return xp.sum(x * xp.astype(xp.astype(x, xp.int64), xp.float64))
 
     (gradient,) = vjp(fn, x)[1](np.asarray(1.0))

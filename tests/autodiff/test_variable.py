@@ -128,6 +128,76 @@ def test_an_operand_of_another_kind_is_refused_by_python():
             grad(lambda v, wrong=wrong: v // wrong)(X)
 
 
+# Indexing and functional assignment
+
+
+def test_a_mask_reads_and_its_gradient_goes_back():
+    assert grad(lambda v: total(v[v > 1.5] * 3.0))(X).tolist() == [0.0, 3.0]
+
+
+def test_several_integer_arrays_index_together():
+    """Positions that are read twice add up."""
+    rows, columns = np.asarray([0, 1, 0]), np.asarray([1, 0, 1])
+    weights = np.asarray([1.0, 10.0, 100.0])
+    gradient = grad(lambda v: total(v[rows, columns] * weights))(np.eye(2))
+    assert gradient.tolist() == [[0.0, 101.0], [10.0, 0.0]]
+
+
+def test_a_variable_is_changed_by_assignment_and_its_old_values_are_kept():
+    """``x[key] = v`` changes what the name means from there on, not what was computed before."""
+
+    def fn(v):
+        before = v * v
+        w = v * 1.0
+        w[0] = w[1] * 5.0
+        w[1] += 1.0
+        return total(w) + total(before), w
+
+    (value, w), gradient = value_and_grad(fn, has_aux=True)(X)
+    assert w.tolist() == [10.0, 3.0]
+    assert value == 18.0
+    assert gradient.tolist() == [2.0, 10.0]
+    assert X.tolist() == [1.0, 2.0]
+
+
+def test_assignment_on_every_library(backend):
+    x = backend.asarray([1.0, 2.0, 3.0])
+
+    def fn(v):
+        w = v * v
+        w[1:] = v[:2] * 10.0
+        w[0] = 7.0
+        return total(w * w)
+
+    backend.assert_array(grad(fn)(x), [200.0, 400.0, 0.0], like=x)
+
+
+# Constants
+
+
+def test_constants_become_numbers_and_numpy_arrays(backend):
+    """What comparisons and new arrays give is of the namespace, not on the tape, and free to leave."""
+
+    def look(v):
+        xp = array_namespace(v)
+        ones = xp.ones_like(v)
+        assert not is_variable(ones)
+        assert array_namespace(ones) is xp
+        assert float(ones[0]) == 1.0
+        assert int(xp.argmax(v)) == 1
+        assert bool(v[0] < v[1])
+        if backend.name not in ("cupy", "fakecupy"):  # whose arrays are no indices of lists
+            assert [10, 20, 30][xp.argmax(v)] == 20
+        assert complex(ones[0]) == 1.0
+        if backend.name == "numpy":
+            assert np.asarray(ones).tolist() == [1.0, 1.0]
+            assert np.sum(v > 1.5) == 1
+            assert np.exp(xp.zeros_like(v)).tolist() == [1.0, 1.0]
+        return None
+
+    on_tape(look, backend.asarray([1.0, 2.0]))
+
+
 # The namespace
 
 
@@ -205,8 +275,16 @@ def test_a_primitive_without_a_rule_says_so():
 # Mistakes, and what is said about them
 
 
-def assign(v):
-    v[0] = 1.0
+def assign_into_array(v):
+    a = X.copy()
+    a[:] = v
+    return total(a * v)
+
+
+def add_in_place(v):
+    a = X.copy()
+    a += v
+    return total(a)
 
 
 def vjp_with(g):
@@ -227,27 +305,43 @@ MISTAKES = {
     "index": (lambda: grad(lambda v: [1, 2][v[0]])(X), GradientError, "int() of a variable would lose"),
     "complex": (lambda: grad(lambda v: complex(v[0]))(X), GradientError, "complex() of a variable"),
     "bool": (lambda: grad(lambda v: v if v[0] else -v)(X), GradientError, "for a choice by value, xp.where"),
-    "NumPy function": (
+    "NumPy array": (
         lambda: grad(lambda v: np.asarray(v))(X),
         GradientError,
-        "a NumPy function was called on a variable\n  use the functions of array_namespace(x)",
+        "a variable cannot become a NumPy array; NumPy was asked to read or to assign it\n"
+        "  use the functions of xp = array_namespace(x)",
     ),
-    "NumPy ufunc": (lambda: grad(lambda v: np.exp(v))(X), TypeError, "'Variable' does not support ufuncs"),
-    "assignment": (
-        lambda: grad(assign)(X),
+    "assignment into an array": (
+        lambda: grad(assign_into_array)(X),
         GradientError,
-        "build the result with xp.where, xp.concat or xp.stack",
+        "a variable cannot become a NumPy array; NumPy was asked to read or to assign it",
     ),
-    "mask": (
-        lambda: grad(lambda v: total(v[v > 1]))(X),
+    "NumPy ufunc": (
+        lambda: grad(lambda v: np.arcsin(v))(X),
         GradientError,
-        "xp.where instead of a boolean mask",
+        "numpy.arcsin was called on a variable\n  use xp.asin with xp = array_namespace(x), or stop_gradient",
     ),
-    "two index arrays": (
-        lambda: grad(lambda v: total(v[np.asarray([0]), np.asarray([0])]))(np.eye(2)),
+    "NumPy ufunc with options": (
+        lambda: grad(lambda v: np.add.reduce(v))(X),
         GradientError,
-        "a variable was indexed with (ndarray, ndarray)",
+        "numpy.add.reduce was called on a variable\n  use the functions of xp",
     ),
+    "NumPy function": (
+        lambda: grad(lambda v: np.concatenate([X, v]))(X),
+        GradientError,
+        "numpy.concatenate was called on a variable\n  use xp.concat with xp = array_namespace(x)",
+    ),
+    "NumPy function of a package": (
+        lambda: grad(lambda v: np.linalg.norm(v))(X),
+        GradientError,
+        "numpy.linalg.norm was called on a variable\n  use the functions of xp = array_namespace(x)",
+    ),
+    "array changed in place": (
+        lambda: grad(add_in_place)(X),
+        GradientError,
+        "an array cannot be changed in place by a variable: write a = a + x for a += x",
+    ),
+    "index of no kind": (lambda: grad(lambda v: v["a"])(X), IndexError, "valid indices"),
     "length of a number": (lambda: grad(lambda v: v * len(v))(np.asarray(1.0)), TypeError, "without axes"),
     "integer argument": (
         lambda: grad(total)(np.asarray([1, 2])),

@@ -7,12 +7,12 @@ from typing import Any
 import array_api_compat
 
 from learnkit.autodiff.primitive import Primitive, primitive
-from learnkit.autodiff.rules.elementwise import unbroadcast
+from learnkit.autodiff.rules.elementwise import fit, unbroadcast
 from learnkit.autodiff.tape import Node
-from learnkit.backends.base import Array, array_namespace, kernels_of
-from learnkit.errors import GradientError
+from learnkit.autodiff.variable import plain_value
+from learnkit.backends.base import PYTHON_SCALARS, Array, array_namespace, kernels_of, size_of
 
-__all__ = ["INDEXING", "getitem", "index_add", "read"]
+__all__ = ["INDEXING", "getitem", "index_add", "read", "write"]
 
 Parents = tuple[Node | None, ...]
 
@@ -61,8 +61,9 @@ def _take_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array |
 def index_add(xp: Any, x: Array, indices: Array, values: Array, /, *, axis: int = 0) -> tuple[Array, Any]:
     """A copy of ``x`` with ``values`` added at ``indices`` along ``axis``; repeated indices accumulate."""
     xf, vf = (_axis_first(xp, a, axis) for a in (x, values))
-    n = xf.shape[0]
-    flat = kernels_of(xf).index_add(xp.reshape(xf, (n, -1)), indices, xp.reshape(vf, (vf.shape[0], -1)))
+    n, inner = xf.shape[0], size_of(tuple(xf.shape[1:]))
+    rows = xp.reshape(vf, (vf.shape[0], inner))  # not -1, which an empty array leaves open
+    flat = kernels_of(xf).index_add(xp.reshape(xf, (n, inner)), indices, rows)
     return _axis_back(xp, xp.reshape(flat, xf.shape), axis), (indices, axis)
 
 
@@ -84,14 +85,15 @@ def _take_along_axis_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tu
     n = shape[axis]
     indices = _from_front(indices, n)
     # As one flat index_add: rows are the lines along the axis, laid one after another.
-    gf = xp.reshape(_axis_last(xp, g, axis), (-1, indices.shape[axis]))
-    inf = xp.reshape(_axis_last(xp, indices, axis), (-1, indices.shape[axis]))
+    m = indices.shape[axis]
+    before = tuple(s for i, s in enumerate(g.shape) if i != axis)
+    gf = xp.reshape(_axis_last(xp, g, axis), (size_of(before), m))
+    inf = xp.reshape(_axis_last(xp, indices, axis), (size_of(before), m))
     lines = gf.shape[0]
     offsets = xp.expand_dims(xp.arange(lines, dtype=inf.dtype, device=array_api_compat.device(inf)), axis=1)
     position = xp.reshape(xp.add(inf, xp.multiply(offsets, n)), (-1,))
     flat = index_add(_zeros(xp, g, (lines * n,)), position, xp.reshape(gf, (-1,)))
-    moved = (*(s for i, s in enumerate(g.shape) if i != axis), n)
-    return unbroadcast(xp, _last_back(xp, xp.reshape(flat, moved), axis), shape), None
+    return unbroadcast(xp, _last_back(xp, xp.reshape(flat, (*before, n)), axis), shape), None
 
 
 def _from_front(indices: Array, n: int) -> Array:
@@ -129,18 +131,73 @@ def _last_back(xp: Any, x: Array, axis: int) -> Array:
 INDEXING: dict[str, Primitive] = {"take": take, "take_along_axis": take_along_axis}
 
 
-def read(x: Array, key: Any) -> Array:
-    """``x[key]`` on the tape: basic indexing, or one 1-D integer array along the first axis."""
-    parts = key if isinstance(key, tuple) else (key,)
-    if all(p is None or p is Ellipsis or type(p) in (int, slice) for p in parts):
-        return getitem(x, key=key)
-    if len(parts) == 1 and hasattr(key, "dtype") and len(key.shape) == 1:
-        xp = array_namespace(key)
-        if xp.isdtype(key.dtype, "integral"):
-            return take(x, key, axis=0)
-    kinds = ", ".join(type(p).__name__ for p in parts)
-    raise GradientError(
-        f"a variable was indexed with ({kinds}); expected integers, slices, '...', None, "
-        "or one 1-D integer array",
-        hint="use xp.take or xp.take_along_axis for other index arrays, xp.where instead of a boolean mask",
+@primitive()
+def gather(xp: Any, x: Array, /, *, key: Any) -> tuple[Array, Any]:
+    """``x[key]`` with integer arrays or a boolean mask in the key."""
+    return x[key], (x.shape, key)
+
+
+@gather.rule
+def _gather_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
+    shape, key = saved
+    n = size_of(tuple(shape))
+    plain = plain_value(g)
+    places = array_namespace(plain).arange(n, device=array_api_compat.device(plain))
+    read_places = array_namespace(plain).reshape(places, tuple(shape))[key]
+    flat = index_add(
+        _zeros(xp, g, (n,)),
+        array_namespace(plain).reshape(read_places, (-1,)),
+        xp.reshape(g, (-1,)),
     )
+    return (xp.reshape(flat, tuple(shape)),)
+
+
+@primitive()
+def set_item(xp: Any, x: Array, value: Any, /, *, key: Any) -> tuple[Array, Any]:
+    """A copy of ``x`` with ``value`` at ``key``."""
+    changed = xp.asarray(x, copy=True)
+    changed[key] = value
+    shape = None if type(value) in PYTHON_SCALARS else (value.shape, value.dtype)
+    return changed, (key, shape)
+
+
+@set_item.rule
+def _set_item_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+    key, kind = saved
+    dx = dv = None
+    if parents[0] is not None:
+        dx = set_item(g, 0.0, key=key) if is_wrapped(g) else _with_zeros(xp, g, key)
+    if parents[1] is not None:
+        dv = fit(xp, read(g, key) if is_wrapped(g) else g[key], kind)
+    return dx, dv
+
+
+def _with_zeros(xp: Any, g: Array, key: Any) -> Array:
+    g = xp.asarray(g, copy=True)
+    g[key] = 0.0
+    return g
+
+
+def is_wrapped(x: Array) -> bool:
+    """Whether ``x`` is a variable, of an outer differentiation when a rule asks."""
+    return getattr(type(x), "wraps_arrays", False)
+
+
+def read(x: Array, key: Any) -> Array:
+    """``x[key]`` on the tape.
+
+    The key may hold integers, slices, ``...``, ``None``, integer arrays, or a boolean mask where the
+    library has them. Positions that are read more than once add up in the gradient.
+    """
+    key = tuple(plain_value(k) for k in key) if isinstance(key, tuple) else plain_value(key)
+    parts = key if isinstance(key, tuple) else (key,)
+    if all(p is None or p is Ellipsis or isinstance(p, (int, slice)) for p in parts):
+        return getitem(x, key=key)
+    return gather(x, key=key)
+
+
+def write(x: Any, key: Any, value: Any) -> None:
+    """``x[key] = value``: the variable ``x`` becomes the changed copy; the tape keeps the old values."""
+    key = tuple(plain_value(k) for k in key) if isinstance(key, tuple) else plain_value(key)
+    changed = set_item(x, value, key=key)
+    x.data, x.node = changed.data, changed.node

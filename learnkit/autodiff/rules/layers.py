@@ -10,7 +10,7 @@ from typing import Any
 
 from learnkit.autodiff.primitive import primitive
 from learnkit.autodiff.tape import Leaf, Node
-from learnkit.autodiff.variable import is_variable
+from learnkit.autodiff.variable import Variable, is_variable
 from learnkit.backends.base import Array, kernels_of
 
 __all__ = [
@@ -29,7 +29,7 @@ Parents = tuple[Node | None, ...]
 def _kernels(*arrays: Array) -> Any:
     """The kernels for arrays of which some may be variables of an outer differentiation."""
     for a in arrays:
-        if getattr(type(a), "wraps_arrays", False):
+        if type(a) is Variable:
             return kernels_of(a)
     return kernels_of(arrays[0])
 
@@ -79,6 +79,9 @@ def _relu_rule(xp: Any, g: Array, y: Array, parents: Parents) -> tuple[Array]:
 @primitive()
 def sigmoid(xp: Any, x: Array, /) -> tuple[Array, Any]:
     """``1 / (1 + exp(-x))``, in the form that neither overflows nor loses small values."""
+    if is_variable(x):  # as for relu: |x| below has a corner at 0
+        y = sigmoid(x)
+        return y, y
     e = xp.exp(xp.negative(xp.abs(x)))
     y = xp.divide(xp.where(xp.greater_equal(x, 0), xp.ones_like(e), e), xp.add(e, 1.0))
     return y, y
@@ -135,6 +138,8 @@ def _softmax_cross_entropy_rule(xp: Any, g: Array, saved: Any, parents: Parents)
 @primitive()
 def bce_with_logits(xp: Any, z: Array, t: Array, /) -> tuple[Array, Any]:
     """``-t log s(z) - (1 - t) log(1 - s(z))`` with s the sigmoid, as max(z, 0) - z t + log(1 + exp(-|z|))."""
+    if is_variable(z) or is_variable(t):  # as for relu: the formula below has a corner at 0
+        return bce_with_logits(z, t), (z, t)
     e = xp.exp(xp.negative(xp.abs(z)))
     loss = xp.add(xp.subtract(xp.maximum(z, xp.zeros_like(z)), xp.multiply(z, t)), xp.log1p(e))
     return loss, (z, t)

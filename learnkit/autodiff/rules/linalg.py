@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from learnkit.autodiff.primitive import Primitive, primitive
+from learnkit.autodiff.rules.complex import hermitian, to_dtype
 from learnkit.autodiff.rules.elementwise import unbroadcast
 from learnkit.autodiff.tape import Node
 from learnkit.backends.base import Array
@@ -15,9 +16,9 @@ Parents = tuple[Node | None, ...]
 
 
 @primitive()
-def matmul(xp: Any, a: Array, b: Array, /) -> tuple[Array, Any]:
-    """``a @ b``, batched over leading axes; a vector counts as a row on the left, a column on the right."""
-    return xp.matmul(a, b), (a, b)
+def matmul(xp: Any, x1: Array, x2: Array, /) -> tuple[Array, Any]:
+    """``x1 @ x2``, batched over leading axes; a vector counts as a row on the left, a column on the right."""
+    return xp.matmul(x1, x2), (x1, x2)
 
 
 @matmul.rule
@@ -31,11 +32,11 @@ def _matmul_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array
         g = xp.expand_dims(g, axis=-2)
     da = db = None
     if parents[0] is not None:
-        da = unbroadcast(xp, xp.matmul(g, xp.matrix_transpose(b2)), a2.shape)
-        da = xp.reshape(da, a.shape)
+        da = unbroadcast(xp, xp.matmul(g, hermitian(xp, b2)), a2.shape)
+        da = to_dtype(xp, xp.reshape(da, a.shape), a.dtype)
     if parents[1] is not None:
-        db = unbroadcast(xp, xp.matmul(xp.matrix_transpose(a2), g), b2.shape)
-        db = xp.reshape(db, b.shape)
+        db = unbroadcast(xp, xp.matmul(hermitian(xp, a2), g), b2.shape)
+        db = to_dtype(xp, xp.reshape(db, b.shape), b.dtype)
     return da, db
 
 
@@ -50,20 +51,4 @@ def _matrix_transpose_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> t
     return (xp.matrix_transpose(g),)
 
 
-@primitive()
-def vecdot(xp: Any, a: Array, b: Array, /, *, axis: int = -1) -> tuple[Array, Any]:
-    """Sum of products along one axis, for real arrays."""
-    return xp.vecdot(a, b, axis=axis), (a, b, axis)
-
-
-@vecdot.rule
-def _vecdot_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
-    a, b, axis = saved
-    g = xp.expand_dims(g, axis=axis)
-    return (
-        None if parents[0] is None else unbroadcast(xp, xp.multiply(g, b), a.shape),
-        None if parents[1] is None else unbroadcast(xp, xp.multiply(g, a), b.shape),
-    )
-
-
-LINALG: dict[str, Primitive] = {"matmul": matmul, "matrix_transpose": matrix_transpose, "vecdot": vecdot}
+LINALG: dict[str, Primitive] = {"matmul": matmul, "matrix_transpose": matrix_transpose}

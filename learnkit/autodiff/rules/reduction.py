@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from learnkit.autodiff.primitive import Primitive
+from learnkit.autodiff.rules.complex import to_dtype
 from learnkit.autodiff.tape import Node
 from learnkit.backends.base import Array, size_of
 
@@ -42,7 +43,7 @@ def _sum() -> Primitive:
 
     def backward(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
         shape, axis, dtype = saved
-        return (_spread(xp, xp.astype(g, dtype, copy=False), shape, axis),)
+        return (_spread(xp, to_dtype(xp, g, dtype), shape, axis),)
 
     made = Primitive(forward, "sum")
     made.rule(backward)
@@ -108,22 +109,18 @@ def _extremum(name: str) -> Primitive:
 
 def _cumulative_sum() -> Primitive:
     def forward(
-        xp: Any, x: Array, /, *, axis: int | None = None, include_initial: bool = False
+        xp: Any, x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
     ) -> tuple[Array, Any]:
-        return xp.cumulative_sum(x, axis=axis, include_initial=include_initial), (
-            len(x.shape),
-            axis,
-            include_initial,
-        )
+        y = xp.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
+        return y, (len(x.shape), axis, include_initial, x.dtype)
 
     def backward(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
-        ndim, axis, include_initial = saved
+        ndim, axis, include_initial, dtype = saved
         along = 0 if axis is None else axis % ndim
         if include_initial:
-            rest = (slice(None),) * along + (slice(1, None), ...)
-            g = g[rest]
+            g = g[(*(slice(None),) * along, slice(1, None), ...)]
         backwards = xp.cumulative_sum(xp.flip(g, axis=along), axis=along)
-        return (xp.flip(backwards, axis=along),)
+        return (to_dtype(xp, xp.flip(backwards, axis=along), dtype),)
 
     made = Primitive(forward, "cumulative_sum")
     made.rule(backward)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import array_api_compat
+
 from learnkit.autodiff.primitive import Primitive, primitive
+from learnkit.autodiff.rules.complex import to_dtype
 from learnkit.autodiff.rules.elementwise import unbroadcast
-from learnkit.autodiff.tape import Node
-from learnkit.autodiff.variable import plain_value
+from learnkit.autodiff.tape import CONSTANT, Node
+from learnkit.autodiff.variable import Variable, plain_value
 from learnkit.backends.base import Array, array_namespace, size_of
 
 __all__ = ["STRUCTURE", "astype", "concat", "stack"]
@@ -87,14 +90,25 @@ def _cast(xp: Any, x: Array, dtype: Any, /, *, copy: bool = True, device: Any = 
 
 @_cast.rule
 def _cast_rule(xp: Any, g: Array, dtype: Any, parents: Parents) -> tuple[Array]:
-    return (xp.astype(g, dtype, copy=False),)
+    return (to_dtype(xp, g, dtype),)
 
 
 def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Array:
     """Change the dtype. Integers and booleans do not move with small changes, so they are constants."""
-    if not array_namespace(x).isdtype(dtype, ("real floating", "complex floating")):
-        x = plain_value(x)
+    if type(x) is Variable and not array_namespace(x).isdtype(dtype, ("real floating", "complex floating")):
+        return Variable(_cast(plain_value(x), dtype, copy=copy, device=device), CONSTANT)
     return _cast(x, dtype, copy=copy, device=device)
+
+
+@primitive(1)
+def to_device(xp: Any, x: Array, device: Any, /, *, stream: Any = None) -> tuple[Array, Any]:
+    """The same values on another device; the gradient is brought back."""
+    return array_api_compat.to_device(x, device, stream=stream), array_api_compat.device(x)
+
+
+@to_device.rule
+def _to_device_rule(xp: Any, g: Array, device: Any, parents: Parents) -> tuple[Array]:
+    return (to_device(g, device),)
 
 
 def _concat() -> Primitive:

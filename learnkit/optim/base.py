@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -113,19 +114,20 @@ class Optimizer:
 
     def at(self, step: int) -> tuple[Self, float]:
         """The rule with its scheduled hyper-parameters set, and the learning rate, at ``step`` (from 0)."""
-        changes = {
-            f.name: getattr(self, f.name)(step)
-            for f in dataclasses.fields(self)
-            if f.name != "lr" and isinstance(getattr(self, f.name), Schedule)
-        }
         rule = self
-        if changes:
+        if self._scheduled:
             # A copy, not replace(): what a schedule gives is not an argument. A momentum that a schedule
             # takes down to 0 is fine, though Nesterov's form is not made with it.
             rule = copy.copy(self)
-            for name, value in changes.items():
-                object.__setattr__(rule, name, value)
+            for name in self._scheduled:
+                object.__setattr__(rule, name, getattr(self, name)(step))
         return rule, value_at(getattr(self, "lr"), step)  # noqa: B009  (the field is the subclass's)
+
+    @functools.cached_property
+    def _scheduled(self) -> tuple[str, ...]:
+        """The hyper-parameters beside lr that are schedules; looked up once, not at every step."""
+        names = (f.name for f in dataclasses.fields(self) if f.name != "lr")
+        return tuple(name for name in names if isinstance(getattr(self, name), Schedule))
 
     def lr_at(self, step: int) -> float:
         """The learning rate at ``step``, counted from 0."""

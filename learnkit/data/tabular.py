@@ -28,9 +28,16 @@ __all__ = ["CategoricalColumn", "NumericColumn", "TablePreprocessor"]
 MISSING = "(missing)"
 
 
+#: How many standard deviations from the mean a feature may be.
+_FARTHEST = 10.0
+
+
 @dataclass(frozen=True)
 class NumericColumn:
-    """A column of numbers: ``(value - mean) / std``.
+    """A column of numbers: ``(value - mean) / std``, held within 10 standard deviations of the mean.
+
+    A network cannot know what lies that far out, and one mistyped cell would otherwise send its prediction
+    anywhere.
 
     Attributes:
         name: the column.
@@ -72,7 +79,10 @@ class NumericColumn:
         """Write one feature; a missing value becomes the mean, which is 0."""
         values = np.where(column.missing, self.mean, column.numbers)
         with np.errstate(over="ignore"):
-            out[:, 0] = (values - self.mean) / self.std
+            scaled = (values - self.mean) / self.std
+            # What does not even fit into float32 stays, so that it is refused with its place.
+            absurd = np.abs(scaled) > np.finfo(np.float32).max
+            out[:, 0] = np.where(absurd, scaled, np.clip(scaled, -_FARTHEST, _FARTHEST))
 
     def to_dict(self) -> dict[str, Any]:
         """What a saved preprocessor holds of the column, in JSON's terms."""

@@ -153,6 +153,15 @@ def test_values_beyond_float32() -> None:
         FITTED["table"][0].transform(table)
 
 
+def test_values_far_from_the_training_data() -> None:
+    """A mistyped cell counts as ten standard deviations from the mean, on its side."""
+    fitted = FITTED["table"][0]
+    near = fitted.transform(Table.from_columns({"size": [1, 2], "colour": ["red", "red"]}))
+    far = fitted.transform(Table.from_columns({"size": [1e6, -1e6], "colour": ["red", "red"]}))
+    assert np.abs(near[:, 0]).max() < 10
+    assert far[:, 0].tolist() == [10.0, -10.0]
+
+
 def test_a_table_is_expected() -> None:
     with pytest.raises(DataError, match="expected a table with named columns as in training, got ndarray"):
         FITTED["table"][0].transform(MATRIX)

@@ -24,7 +24,7 @@ def test_random_split(n: int, fractions: list[float], seed: int) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    sizes=st.lists(st.integers(2, 60), min_size=2, max_size=8),
+    sizes=st.lists(st.integers(5, 60), min_size=2, max_size=8),
     fractions=FRACTIONS,
     seed=st.integers(0, 2**64 - 1),
 )

@@ -199,6 +199,8 @@ def _asarray(
     base: Any, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
 ) -> Array:
     """A variable stays on the tape, as do variables in nested lists; the rest becomes a constant."""
+    if type(obj) is Variable and obj.node is CONSTANT:
+        return constants(base.asarray(obj.data, dtype=dtype, device=device, copy=copy))
     if type(obj) is Variable:
         if device is not None and device != obj.device:
             obj = structure.to_device(obj, device)

@@ -44,7 +44,7 @@ def update_in_place(
             grads = t.transform(grads)
         (grad,) = grads
         optimizer = optimizer.rule
-    rule, lr = optimizer.at(state.step)
+    rule, lr = optimizer.at(state.step), optimizer.lr_at(state.step)
     names = optimizer.slot_names()
     slots = [state.slots[name][0] for name in names]
     state.step += 1
@@ -63,6 +63,6 @@ def update_in_place(
     for part in parts:
         old_theta, part_grad, *old_slots = part
         new_theta, *new_slots = rule.update(old_theta, part_grad, *old_slots, lr=lr, step=state.step)
-        old_theta[...] = new_theta
         for old, new in zip(old_slots, new_slots, strict=True):
             old[...] = new
+        old_theta[...] = new_theta  # last: a slot may hold what theta was

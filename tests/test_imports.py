@@ -14,13 +14,14 @@ import learnkit
 ROOT = Path(learnkit.__file__).parent
 CORE = {"numpy", "array_api_compat", "pluggy"}
 
-_LOW = {"errors", "plugins"}
+_LOW = {"errors", "checks", "plugins"}
 _ARRAYS = {*_LOW, "backends"}
 _MODELS = {*_ARRAYS, "autodiff"}
 _PARTS = {*_MODELS, "nn", "losses", "optim", "schedules", "metrics", "data"}
 #: part: the parts it may import. ``plugins.builtin`` is a part of its own, high up.
 MAY_IMPORT = {
     "errors": set(),
+    "checks": {"errors"},
     "plugins": {"errors"},
     "backends": _LOW,
     "autodiff": _ARRAYS,
@@ -29,7 +30,7 @@ MAY_IMPORT = {
     "losses": _MODELS,
     "schedules": _ARRAYS,
     "optim": {*_ARRAYS, "fuse", "schedules"},
-    "metrics": {*_ARRAYS, "schedules"},
+    "metrics": _ARRAYS,
     "data": _ARRAYS,
     "training": _PARTS,
     "plugins.builtin": {*_PARTS, "training"},

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import positive
 from learnkit.metrics.base import Metric, in_double
 from learnkit.plugins import registry
-from learnkit.schedules.base import positive
 
 __all__ = ["InOriginalUnits"]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import numbers
 from dataclasses import dataclass
 from typing import Any, Self
 
+from learnkit.checks import positive
 from learnkit.errors import ArgumentError
 
 __all__ = ["Schedule", "check_total", "needs_total", "positive", "value_at"]
@@ -46,23 +46,6 @@ def value_at(value: float | Schedule, step: int) -> float:
     0.1
     """
     return value(step) if isinstance(value, Schedule) else float(value)
-
-
-def positive(owner: str, name: str, value: Any, *, zero: bool = False) -> None:
-    """Check that a number is > 0 (or >= 0) and finite.
-
-    Raises:
-        ArgumentError: it is not.
-    """
-    number = type(value) in (int, float) and value == value and value not in (float("inf"), float("-inf"))
-    if not number or (value < 0 if zero else value <= 0):
-        foreign = isinstance(value, numbers.Real) and type(value).__module__ != "builtins"
-        raise ArgumentError(
-            f"{owner}: {name} is {value!r}, expected a number {'>= 0' if zero else '> 0'}",
-            hint="write float(...): numbers of array libraries would change the dtype of arrays"
-            if foreign
-            else None,
-        )
 
 
 def check_total(owner: str, total_steps: int | None) -> None:

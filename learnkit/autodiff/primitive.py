@@ -19,7 +19,7 @@ library lets ``array * variable`` reach the variable.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from learnkit.autodiff.tape import CONSTANT, Backward, Node, observer
@@ -63,7 +63,23 @@ class Primitive:
         rest: tuple[Any, ...] = ()
         if self.arrays is not None:
             args, rest = args[: self.arrays], args[self.arrays :]
-        plain, parents, level = plain_and_parents(args)
+        # Nearly always all variables belong to one differentiation; then this one pass does it.
+        plain: list[Any] = []
+        parents: list[Node | None] = []
+        level = -1
+        for a in args:
+            if type(a) is Variable:
+                node = a.node
+                if level != node.level:
+                    if level >= 0:
+                        plain, parents, level = plain_and_parents(args)
+                        break
+                    level = node.level
+                plain.append(a.data)
+                parents.append(node)
+            else:
+                plain.append(a)
+                parents.append(None)
         value, saved = self.forward(array_namespace(*plain), *plain, *rest, **options)
         if level > 0:
             node = Node(level, self, tuple(parents), saved)
@@ -83,7 +99,7 @@ def without_first(function: Callable[..., Any]) -> inspect.Signature:
     return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
-def plain_and_parents(args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[Node | None], int]:
+def plain_and_parents(args: tuple[Any, ...]) -> tuple[list[Any], list[Node | None], int]:
     """Arguments below the newest differentiation among them: plain values, their nodes, and its level.
 
     What is not a variable of that differentiation is a constant for it, node ``None``, though it may be
@@ -94,7 +110,7 @@ def plain_and_parents(args: tuple[Any, ...]) -> tuple[Sequence[Any], Sequence[No
         if type(a) is Variable and a.node.level > level:
             level = a.node.level
     if level < 0:
-        return args, (), -1
+        return list(args), [], -1
     plain: list[Any] = []
     parents: list[Node | None] = []
     for a in args:

@@ -177,12 +177,25 @@ def _argument(fn: Function, args: tuple[Any, ...], i: int) -> Leaves:
                 f"{where} is of type {type(value).__name__}, expected an array",
                 hint="convert it first, for example with numpy.asarray(value, dtype=numpy.float64)",
             )
-        if not array_namespace(value).isdtype(value.dtype, ("real floating", "complex floating")):
+        if not _is_floating(value):
             raise GradientError(
                 f"{where} has dtype {value.dtype}; only floating-point arrays have a gradient",
                 hint="cast it with xp.astype(x, xp.float32), or choose another argument with argnums",
             )
     return leaves
+
+
+#: By type and dtype: dtypes of two libraries are not compared with each other.
+_floating: dict[tuple[type, Any], bool] = {}
+
+
+def _is_floating(x: Array) -> bool:
+    key = (type(x.dtype), x.dtype)
+    found = _floating.get(key)
+    if found is None:
+        kinds = ("real floating", "complex floating")
+        found = _floating[key] = bool(array_namespace(x).isdtype(x.dtype, kinds))
+    return found
 
 
 def _variables(leaves: Leaves, nodes: list[Leaf]) -> list[Variable]:

@@ -209,6 +209,9 @@ class CupyKernels(Kernels):
         out[...] = a @ b
         return out
 
+    def product_with_transpose(self, a: Array, b: Array) -> Array:
+        return a @ b.T
+
     def column_sums_into(self, out: Array | None, g: Array) -> Array:
         return self.matmul_into(out, self.ones(g.shape[0], g), g)
 

@@ -66,6 +66,10 @@ class Kernels:
         """A copy of ``x`` with ``values[i]`` added to row ``indices[i]``; repeated indices accumulate."""
         return scatter.index_add(self.xp, x, indices, values)
 
+    def spread(self, x: Array, shape: tuple[int, ...]) -> Array:
+        """``x`` repeated along its axes of length 1, up to ``shape``, which has as many axes."""
+        return self.xp.broadcast_to(x, shape)
+
     # Products
 
     def matmul_into(self, out: Array | None, a: Array, b: Array) -> Array:
@@ -75,6 +79,10 @@ class Kernels:
             return product
         out[...] = product
         return out
+
+    def product_with_transpose(self, a: Array, b: Array) -> Array:
+        """``a @ b.T`` for matrices."""
+        return self.xp.matmul(a, self.xp.matrix_transpose(b))
 
     def column_sums_into(self, out: Array | None, g: Array) -> Array:
         """Sums of the columns of a matrix ``g``, as a product with ones: faster and, because BLAS sums
@@ -154,3 +162,14 @@ class Kernels:
         classes = self.class_range(p.shape[1], labels)
         onehot = xp.astype(xp.equal(xp.expand_dims(labels, axis=1), classes), p.dtype)
         return xp.multiply(xp.subtract(p, onehot), xp.expand_dims(g, axis=1))
+
+    def mean_softmax_cross_entropy(self, z: Array, labels: Array) -> tuple[Array, Array]:
+        """The mean of the losses of :meth:`softmax_cross_entropy`, a 0-d array, and ``p``."""
+        losses, p = self.softmax_cross_entropy(z, labels)
+        return self.xp.mean(losses), p
+
+    def mean_softmax_cross_entropy_backward(self, g: Array, p: Array, labels: Array) -> Array:
+        """``(p - onehot(labels)) * g / n`` for a 0-d ``g``."""
+        n = p.shape[0]
+        each = self.xp.broadcast_to(self.xp.divide(g, float(max(n, 1))), (n,))
+        return self.softmax_cross_entropy_backward(each, p, labels)

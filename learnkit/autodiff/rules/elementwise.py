@@ -147,6 +147,8 @@ def unbroadcast(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
     """Sum ``g`` over the axes along which an operand of ``shape`` was broadcast."""
     if g.shape == shape:
         return g
+    if len(g.shape) == 2 and g.shape[1:] == shape:  # a row beside a matrix, such as a bias
+        return kernels_of(g).column_sums_into(None, g)
     extra = len(g.shape) - len(shape)
     axes = tuple(range(extra)) + tuple(
         extra + i for i, n in enumerate(shape) if n == 1 and g.shape[extra + i] != 1

@@ -17,6 +17,7 @@ __all__ = [
     "bce_with_logits",
     "linear",
     "log_softmax",
+    "mean_softmax_cross_entropy",
     "relu",
     "sigmoid",
     "softmax",
@@ -51,7 +52,7 @@ def _linear_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array
     k = _kernels(g, x, weight)
     gradients: list[Array | None] = [None] * len(parents)
     if parents[0] is not None:
-        gradients[0] = k.matmul_into(None, g, weight.T)
+        gradients[0] = k.product_with_transpose(g, weight)
     if parents[1] is not None:
         buffer = _claim(parents[1])
         product = k.matmul_into(buffer, x.T, g)
@@ -133,6 +134,21 @@ def softmax_cross_entropy(xp: Any, logits: Array, labels: Array, /) -> tuple[Arr
 def _softmax_cross_entropy_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
     p, labels = saved
     return _kernels(p, g).softmax_cross_entropy_backward(g, p, labels), None
+
+
+@primitive()
+def mean_softmax_cross_entropy(xp: Any, logits: Array, labels: Array, /) -> tuple[Array, Any]:
+    """The mean of :func:`softmax_cross_entropy`: logits (n, k), integer labels (n,) -> ()."""
+    loss, p = kernels_of(logits).mean_softmax_cross_entropy(logits, labels)
+    return loss, (p, labels)
+
+
+@mean_softmax_cross_entropy.rule
+def _mean_softmax_cross_entropy_rule(
+    xp: Any, g: Array, saved: Any, parents: Parents
+) -> tuple[Array | None, ...]:
+    p, labels = saved
+    return _kernels(p, g).mean_softmax_cross_entropy_backward(g, p, labels), None
 
 
 @primitive()

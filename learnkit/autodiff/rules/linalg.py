@@ -24,6 +24,13 @@ def matmul(xp: Any, x1: Array, x2: Array, /) -> tuple[Array, Any]:
 @matmul.rule
 def _matmul_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
     a, b = saved
+    if len(a.shape) == 2 and len(b.shape) == 2:  # nothing is broadcast
+        da = db = None
+        if parents[0] is not None:
+            da = to_dtype(xp, xp.matmul(g, hermitian(xp, b)), a.dtype)
+        if parents[1] is not None:
+            db = to_dtype(xp, xp.matmul(hermitian(xp, a), g), b.dtype)
+        return da, db
     a2 = xp.expand_dims(a, axis=0) if len(a.shape) == 1 else a
     b2 = xp.expand_dims(b, axis=1) if len(b.shape) == 1 else b
     if len(b.shape) == 1:

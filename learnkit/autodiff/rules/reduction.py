@@ -8,7 +8,7 @@ from typing import Any
 from learnkit.autodiff.primitive import Primitive
 from learnkit.autodiff.rules.complex import to_dtype
 from learnkit.autodiff.tape import Node
-from learnkit.backends.base import Array, size_of
+from learnkit.backends.base import Array, kernels_of, size_of
 
 __all__ = ["REDUCTIONS"]
 
@@ -32,7 +32,7 @@ def _kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
 
 def _spread(xp: Any, g: Array, shape: tuple[int, ...], axis: Axis) -> Array:
     """Repeat the gradient of a reduction along the reduced axes."""
-    return xp.broadcast_to(xp.reshape(g, _kept_shape(shape, axis)), shape)
+    return kernels_of(g).spread(xp.reshape(g, _kept_shape(shape, axis)), shape)
 
 
 def _sum() -> Primitive:

@@ -77,7 +77,11 @@ class Node:
         self.parents = parents
         self.saved = saved
         self.gradient: Array | None = None
-        self.owned = False
+        self.owned: bool  # said when a gradient arrives
+
+    def claim(self) -> Array | None:
+        """A buffer to write the whole gradient into; only a :class:`Leaf` has one."""
+        return None
 
 
 class _NoOperation:
@@ -114,6 +118,11 @@ class Leaf(Node):
         self.order = 0
         self.buffer = buffer
         self.path = path
+        self.fresh = True
+
+    def restart(self, level: int) -> None:
+        """Serve another differentiation, with the same buffer."""
+        self.level = level
         self.fresh = True
 
     def claim(self) -> Array | None:

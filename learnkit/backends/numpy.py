@@ -19,8 +19,8 @@ __all__ = ["NumpyBackend", "NumpyKernels", "refuse_foreign"]
 _BLOCK = 16384
 #: Up to this many columns NumPy finds the maxima of the rows faster in a transposed copy.
 _FEW = 48
-#: Up to this many elements BLAS is faster with a copy of a transposed matrix than with the view, by far so when
-#: it would share such a product among threads.
+#: Up to this many elements BLAS is faster with a copy of a transposed matrix than with the view, by far so
+#: when it would share such a product among threads.
 _COPIED = 16384
 #: Up to this many elements NumPy's maximum is faster of two arrays than of an array and a number.
 _SMALL = 65536
@@ -158,6 +158,9 @@ class NumpyKernels(Kernels):
             found = np.ones(n, dtype=like.dtype)
             self._remember((n, like.dtype), found)
         return found
+
+    def one(self, like: Array) -> Array:
+        return like.dtype.type(1)
 
     def class_range(self, n: int, labels: Array) -> Array:
         key = ("range", n, labels.dtype)

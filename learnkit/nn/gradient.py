@@ -7,7 +7,7 @@ from typing import Any
 
 from learnkit.autodiff.tape import Leaf, backpropagate, new_level
 from learnkit.autodiff.variable import Variable
-from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.errors import ArgumentError, GradientError
 from learnkit.nn.module import Module, substituting
 from learnkit.nn.vector import ParameterVector
@@ -28,8 +28,9 @@ class GradientVector:
         self.vector = parameters.zeros()
         leaves = model.parameters()
         views = parameters.layout.views(self.vector)
-        self._leaves = [(leaf, views[path], path) for path, leaf in leaves.items()]
-        self._arrays = [leaf.array for leaf in leaves.values()]
+        # Made once: what stands for the parameters, and where their gradients arrive.
+        self._parts = [(leaf, leaf.array, Leaf(0, views[path], path)) for path, leaf in leaves.items()]
+        self._variables: dict[Any, Array] = {leaf: Variable(array, node) for leaf, array, node in self._parts}
 
     def value_and_grad(self, fn: Callable[[], Array]) -> Array:
         """The value of ``fn()``, a 0-d loss of the model's parameters, with its gradient in ``vector``.
@@ -38,29 +39,24 @@ class GradientVector:
             GradientError: the value is not a 0-d array.
             ArgumentError: another ParameterVector has taken the model over.
         """
-        for (leaf, _, _), array in zip(self._leaves, self._arrays, strict=True):
+        level = new_level()
+        for leaf, array, node in self._parts:
             if leaf.array is not array:
                 raise ArgumentError(
                     "the parameters of this model now lie in another vector, "
                     "so a step here would not reach it",
                     hint="a model belongs to the Trainer, or initialize(), that was given it last; use that",
                 )
-        level = new_level()
-        nodes = []
-        variables: dict[Any, Array] = {}
-        for leaf, view, path in self._leaves:
-            node = Leaf(level, view, path)
-            nodes.append(node)
-            variables[leaf] = Variable(leaf.array, node)
-        with substituting(variables):
+            node.restart(level)
+        with substituting(self._variables):
             loss = fn()
         if loss.shape != ():
             raise GradientError(f"the loss has shape {tuple(loss.shape)}, expected a 0-d array")
         if type(loss) is Variable and loss.node.level == level:
-            xp: Any = array_namespace(loss.data)
-            backpropagate([(loss.node, xp.ones_like(loss.data))], xp)
-            loss = loss.data
-        for node in nodes:
+            value = loss.data
+            backpropagate([(loss.node, kernels_of(value).one(value))], array_namespace(value))
+            loss = value
+        for _, _, node in self._parts:
             if node.fresh:  # a parameter that the loss does not depend on
                 node.buffer[...] = 0.0  # type: ignore[index]
         return loss

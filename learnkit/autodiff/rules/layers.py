@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from learnkit.autodiff.primitive import primitive
-from learnkit.autodiff.tape import Leaf, Node
+from learnkit.autodiff.tape import Node
 from learnkit.autodiff.variable import Variable, is_variable
 from learnkit.backends.base import Array, kernels_of
 
@@ -35,33 +35,31 @@ def _kernels(*arrays: Array) -> Any:
     return kernels_of(arrays[0])
 
 
-def _claim(parent: Node) -> Array | None:
-    """The buffer of a leaf that has one and is still unwritten."""
-    return parent.claim() if type(parent) is Leaf else None
-
-
 @primitive()
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None, /) -> tuple[Array, Any]:
     """``x W + b`` for x of shape (n, i), W of shape (i, o) and b of shape (o,)."""
-    return _kernels(x, weight).linear(x, weight, bias), (x, weight)
+    k = kernels_of(weight) if type(x) is not Variable else _kernels(x, weight)
+    return k.linear(x, weight, bias), (x, weight)
 
 
 @linear.rule
 def _linear_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
     x, weight = saved
     k = _kernels(g, x, weight)
-    gradients: list[Array | None] = [None] * len(parents)
-    if parents[0] is not None:
-        gradients[0] = k.product_with_transpose(g, weight)
-    if parents[1] is not None:
-        buffer = _claim(parents[1])
-        product = k.matmul_into(buffer, x.T, g)
-        gradients[1] = product if buffer is None else None
-    if len(parents) > 2 and parents[2] is not None:
-        buffer = _claim(parents[2])
-        sums = k.column_sums_into(buffer, g)
-        gradients[2] = sums if buffer is None else None
-    return tuple(gradients)
+    to_x, to_weight = parents[:2]
+    dx = None if to_x is None else k.product_with_transpose(g, weight)
+    dw = None if to_weight is None else _into(to_weight, k.matmul_into, x.T, g)
+    if len(parents) == 2:
+        return dx, dw
+    to_bias = parents[2]
+    return dx, dw, None if to_bias is None else _into(to_bias, k.column_sums_into, g)
+
+
+def _into(parent: Node, kernel: Any, *operands: Array) -> Array | None:
+    """What the kernel gives, or ``None`` if it could be written straight into the parent's buffer."""
+    buffer = parent.claim()
+    gradient: Array = kernel(buffer, *operands)
+    return gradient if buffer is None else None
 
 
 @primitive()

@@ -21,12 +21,40 @@ def learnkit_register_backends(register: Register) -> None:
 
 
 def learnkit_register_activations(register: Register) -> None:
-    from learnkit.nn import ReLU, Sigmoid, Softmax, Tanh
+    from learnkit.nn import activations
 
-    register("relu", ReLU)
-    register("sigmoid", Sigmoid)
-    register("softmax", Softmax)
-    register("tanh", Tanh)
+    register("identity", activations.Identity)
+    register("relu", activations.ReLU)
+    register("relu6", activations.ReLU6)
+    register("leaky_relu", activations.LeakyReLU)
+    register("prelu", activations.PReLU)
+    register("elu", activations.ELU)
+    register("celu", activations.CELU)
+    register("selu", activations.SELU)
+    register("gelu", activations.GELU)
+    register("silu", activations.SiLU)
+    register("swish", activations.SiLU)  # another name
+    register("mish", activations.Mish)
+    register("softplus", activations.Softplus)
+    register("squareplus", activations.Squareplus)
+    register("sigmoid", activations.Sigmoid)
+    register("log_sigmoid", activations.LogSigmoid)
+    register("tanh", activations.Tanh)
+    register("softsign", activations.Softsign)
+    register("hard_sigmoid", activations.HardSigmoid)
+    register("hard_swish", activations.HardSwish)
+    register("hard_silu", activations.HardSwish)  # another name
+    register("hard_tanh", activations.HardTanh)
+    register("hardshrink", activations.Hardshrink)
+    register("softshrink", activations.Softshrink)
+    register("threshold", activations.Threshold)
+    register("softmax", activations.Softmax)
+    register("log_softmax", activations.LogSoftmax)
+    register("softmin", activations.Softmin)
+    register("glu", activations.GLU)
+    register("swiglu", activations.SwiGLU)
+    register("geglu", activations.GEGLU)
+    register("maxout", activations.Maxout)
 
 
 def learnkit_register_layers(register: Register) -> None:

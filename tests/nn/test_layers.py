@@ -77,9 +77,12 @@ def built(row, backend=None, dtype="float64"):
     return layer, x
 
 
-def test_every_registered_layer_and_activation_has_a_row():
-    names = {*registry.names("layer", third_party=False), *registry.names("activation", third_party=False)}
-    assert {row.split()[0] for row in LAYERS} == names
+def test_every_registered_layer_has_a_row():
+    """Activations have a table of their own; some of them are here too."""
+    names = {row.split()[0] for row in LAYERS}
+    assert names - set(registry.names("activation", third_party=False)) == set(
+        registry.names("layer", third_party=False)
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -212,7 +215,7 @@ WRONG = [
     (lambda: nn.Softmax(axis=True), "Softmax: axis is True, expected an integer"),
     (
         lambda: nn.Sequential(nn.Linear(2, 2), nn.ReLU),
-        "Sequential: layer 1 is <class 'learnkit.nn.activations.ReLU'>",
+        "Sequential: layer 1 is <class 'learnkit.nn.activations.rectifiers.ReLU'>",
     ),
     (lambda: nn.Sequential(nn.ReLU), "write ReLU(...) with parentheses"),
     (lambda: nn.Sequential([nn.ReLU()]), "Sequential: layer 0 is [ReLU()], expected a Module"),

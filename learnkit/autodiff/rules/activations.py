@@ -80,7 +80,7 @@ def _hard_tanh_slope(xp: Any, x: Array, *, min_val: float, max_val: float) -> Ar
 
 
 def _hard_sigmoid(xp: Any, x: Array, *, slope: float, offset: float) -> Array:
-    """``clip(slope x + offset, 0, 1)``, as the ramp from 0 to its width over that width: exactly in [0, 1]."""
+    """``clip(slope x + offset, 0, 1)`` as a ramp over its width, so that it is in [0, 1] exactly."""
     width = 1.0 / slope
     return xp.divide(_held(xp, xp.add(x, offset * width), 0.0, width), width)
 
@@ -264,26 +264,27 @@ def _made(name: str, value: Formula, slope: Formula) -> Primitive:
 
 _gate_of_mish = _made("tanh_of_softplus", _tanh_of_softplus, _tanh_of_softplus_slope)
 
+_FORMULAS: dict[str, tuple[Formula, Formula]] = {
+    "elu": (_elu, _elu_slope),
+    "gelu": (_gelu, _gelu_slope),
+    "gelu_tanh": (_gelu_tanh, _gelu_tanh_slope),
+    "hard_sigmoid": (_hard_sigmoid, _hard_sigmoid_slope),
+    "hard_swish": (_hard_swish, _hard_swish_slope),
+    "hard_tanh": (_hard_tanh, _hard_tanh_slope),
+    "hardshrink": (_hardshrink, _shrink_slope),
+    "leaky_relu": (_leaky_relu, _leaky_relu_slope),
+    "mish": (_mish, _mish_slope),
+    "silu": (_silu, _silu_slope),
+    "softplus": (_softplus, _softplus_slope),
+    "softshrink": (_softshrink, _shrink_slope),
+    "softsign": (_softsign, _softsign_slope),
+    "squareplus": (_squareplus, _squareplus_slope),
+    "threshold": (_threshold, _threshold_slope),
+}
+
 #: Activations of one array, called with all their options by name.
 ACTIVATIONS: dict[str, Primitive] = {
-    name: _made(name, value, slope)
-    for name, (value, slope) in {
-        "elu": (_elu, _elu_slope),
-        "gelu": (_gelu, _gelu_slope),
-        "gelu_tanh": (_gelu_tanh, _gelu_tanh_slope),
-        "hard_sigmoid": (_hard_sigmoid, _hard_sigmoid_slope),
-        "hard_swish": (_hard_swish, _hard_swish_slope),
-        "hard_tanh": (_hard_tanh, _hard_tanh_slope),
-        "hardshrink": (_hardshrink, _shrink_slope),
-        "leaky_relu": (_leaky_relu, _leaky_relu_slope),
-        "mish": (_mish, _mish_slope),
-        "silu": (_silu, _silu_slope),
-        "softplus": (_softplus, _softplus_slope),
-        "softshrink": (_softshrink, _shrink_slope),
-        "softsign": (_softsign, _softsign_slope),
-        "squareplus": (_squareplus, _squareplus_slope),
-        "threshold": (_threshold, _threshold_slope),
-    }.items()
+    name: _made(name, value, slope) for name, (value, slope) in _FORMULAS.items()
 }
 
 

@@ -60,8 +60,14 @@ class Leaves:
         return self.rebuild(values), nullcontext()
 
 
+#: Types found to be those of leaves: asking again for each of a thousand arrays would take longer.
+_leaf_types: set[type] = set()
+
+
 def _walk(tree: Any, path: str) -> Iterator[tuple[str, Array]]:
-    if isinstance(tree, dict):
+    if type(tree) in _leaf_types:
+        yield path, tree
+    elif isinstance(tree, dict):
         for key in _ordered(tree):
             yield from _walk(tree[key], f"{path}[{key!r}]")
     elif isinstance(tree, (list, tuple)):
@@ -72,6 +78,7 @@ def _walk(tree: Any, path: str) -> Iterator[tuple[str, Array]]:
         for name in _ordered(leaves):
             yield name, leaves[name]
     else:
+        _leaf_types.add(type(tree))
         yield path, tree
 
 
@@ -84,6 +91,8 @@ def _ordered(keys: Iterable[Any]) -> list[Any]:
 
 
 def _rebuild(tree: Any, values: Iterator[Any]) -> Any:
+    if type(tree) in _leaf_types:
+        return next(values)
     if isinstance(tree, dict):
         built = {key: _rebuild(tree[key], values) for key in _ordered(tree)}
         return {key: built[key] for key in tree}

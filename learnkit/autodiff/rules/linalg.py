@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from learnkit.autodiff.primitive import Primitive, primitive
-from learnkit.autodiff.rules.complex import hermitian, to_dtype
+from learnkit.autodiff.rules.complex import hermitian, is_complex, to_dtype
 from learnkit.autodiff.rules.elementwise import unbroadcast
 from learnkit.autodiff.tape import Node
-from learnkit.backends.base import Array
+from learnkit.autodiff.variable import Variable
+from learnkit.backends.base import Array, kernels_of
 
 __all__ = ["LINALG"]
 
@@ -27,7 +28,11 @@ def _matmul_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array
     if len(a.shape) == 2 and len(b.shape) == 2:  # nothing is broadcast
         da = db = None
         if parents[0] is not None:
-            da = to_dtype(xp, xp.matmul(g, hermitian(xp, b)), a.dtype)
+            if is_complex(b):
+                da = xp.matmul(g, hermitian(xp, b))
+            else:
+                da = kernels_of(g if type(g) is Variable else b).product_with_transpose(g, b)
+            da = to_dtype(xp, da, a.dtype)
         if parents[1] is not None:
             db = to_dtype(xp, xp.matmul(hermitian(xp, a), g), b.dtype)
         return da, db

@@ -88,12 +88,34 @@ def learnkit_register_losses(register: Register) -> None:
 
 
 def learnkit_register_optimizers(register: Register) -> None:
-    from learnkit.optim import SGD, Adam, AdamW, Chain
+    from learnkit import optim
 
-    register("sgd", SGD)
-    register("adam", Adam)
-    register("adamw", AdamW)
-    register("chain", Chain)
+    register("sgd", optim.SGD)
+    register("momentum", optim.Momentum)
+    register("nesterov", optim.Nesterov)
+    register("asgd", optim.ASGD)
+    register("adagrad", optim.Adagrad)
+    register("adadelta", optim.Adadelta)
+    register("rmsprop", optim.RMSprop)
+    register("adam", optim.Adam)
+    register("adamw", optim.AdamW)
+    register("adamax", optim.Adamax)
+    register("nadam", optim.NAdam)
+    register("radam", optim.RAdam)
+    register("adabelief", optim.AdaBelief)
+    register("yogi", optim.Yogi)
+    register("adan", optim.Adan)
+    register("lion", optim.Lion)
+    register("rprop", optim.Rprop)
+    register("lamb", optim.LAMB)
+    register("lars", optim.LARS)
+    register("novograd", optim.NovoGrad)
+    register("adafactor", optim.Adafactor)
+    register("muon", optim.Muon)
+    register("schedule_free_sgd", optim.ScheduleFreeSGD)
+    register("schedule_free_adamw", optim.ScheduleFreeAdamW)
+    register("prodigy", optim.Prodigy)
+    register("chain", optim.Chain)
 
 
 def learnkit_register_transforms(register: Register) -> None:
@@ -112,13 +134,36 @@ def learnkit_register_schedules(register: Register) -> None:
 
 
 def learnkit_register_metrics(register: Register) -> None:
-    from learnkit.metrics import MAE, R2, RMSE, Accuracy, InOriginalUnits
+    from learnkit import metrics
 
-    register("accuracy", Accuracy)
-    register("mae", MAE)
-    register("rmse", RMSE)
-    register("r2", R2)
-    register("in_original_units", InOriginalUnits)
+    register("accuracy", metrics.Accuracy)
+    register("top_k_accuracy", metrics.TopKAccuracy)
+    register("balanced_accuracy", metrics.BalancedAccuracy)
+    register("precision", metrics.Precision)
+    register("recall", metrics.Recall)
+    register("specificity", metrics.Specificity)
+    register("f1", metrics.F1)
+    register("f_beta", metrics.FBeta)
+    register("mcc", metrics.MCC)
+    register("cohen_kappa", metrics.CohenKappa)
+    register("confusion_matrix", metrics.ConfusionMatrix)
+    register("roc_auc", metrics.ROCAUC)
+    register("average_precision", metrics.AveragePrecision)
+    register("log_loss", metrics.LogLoss)
+    register("perplexity", metrics.Perplexity)
+    register("brier", metrics.Brier)
+    register("calibration_error", metrics.CalibrationError)
+    register("iou", metrics.IoU)
+    register("dice", metrics.Dice)
+    register("mae", metrics.MAE)
+    register("mse", metrics.MSE)
+    register("rmse", metrics.RMSE)
+    register("mape", metrics.MAPE)
+    register("msle", metrics.MSLE)
+    register("rmsle", metrics.RMSLE)
+    register("r2", metrics.R2)
+    register("explained_variance", metrics.ExplainedVariance)
+    register("in_original_units", metrics.InOriginalUnits)
 
 
 def learnkit_register_callbacks(register: Register) -> None:

@@ -1,27 +1,52 @@
-"""Losses for classes, from logits: the model ends without softmax or sigmoid."""
+"""Losses for one class of several, from logits: the model ends without a softmax."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
-from learnkit.autodiff.rules import layers as rules
+from learnkit.autodiff.rules import layers
+from learnkit.autodiff.rules.losses import mean_softmax_cross_entropy
 from learnkit.backends.base import Array, array_namespace
-from learnkit.errors import DataError, ShapeError
-from learnkit.losses.base import Loss, mean_over_example, same_shape
+from learnkit.losses.classes import (
+    BALANCED,
+    ClassLoss,
+    Rows,
+    check_axis,
+    check_class_weight,
+    class_weight,
+    pick,
+)
+from learnkit.losses.options import check_number
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy"]
+__all__ = ["NLL", "CrossEntropy", "WeightedCrossEntropy"]
 
 
 @dataclass(frozen=True)
-class CrossEntropy(Loss):
-    """Softmax cross-entropy from logits: ``-sum_c t_c log softmax(z)_c``.
+class CrossEntropy(ClassLoss):
+    """Softmax cross-entropy from logits: ``-sum_c w_c q_c log softmax(z)_c``.
+
+    ``q`` is the target distribution: ``(1 - e) t + e / K`` with the label smoothing e and K classes, smoothed
+    before it is weighted. The mean of examples with class numbers divides by the sum of ``w[label]`` over the
+    rows that are not ignored, that of probabilities by the number of rows. All as in PyTorch, but for a batch
+    without a row that counts, whose loss is 0 with zero gradient and not NaN.
+
+    Args:
+        weight: one number >= 0 for each class, or ``"balanced"``: n / (k n_c) of the training targets, filled
+            in by ``Trainer.fit`` or :meth:`resolve`. Default ``None``, 1 for each.
+        ignore_index: rows of this class number do not count; default -100; ``None`` for no such number.
+        label_smoothing: e, in [0, 1]; default 0.
+        axis: keyword; that of the classes, for predictions of more than two axes; default 1.
 
     Args (of the call):
-        y_pred: logits z, shape (batch, classes).
-        y_true: class numbers in [0, classes), an integer array of shape (batch,); or probabilities t, a
-            floating-point array of shape (batch, classes), for soft or one-hot targets.
+        y_pred: logits z, shape (batch, classes), or (batch, classes, ...) with ``axis=1``, or
+            (batch, ..., classes) with ``axis=-1``.
+        y_true: class numbers in [0, classes), an integer array of shape (batch,) or (batch, ...); or
+            probabilities t, an array of the shape of y_pred, for soft or one-hot targets.
 
     Raises:
+        ArgumentError: an option is out of range.
         ShapeError: the shapes do not fit.
 
     Class numbers are not checked, because that would wait for the device at every step; ``Trainer``
@@ -30,67 +55,132 @@ class CrossEntropy(Loss):
     >>> import numpy as np
     >>> round(float(CrossEntropy()(np.asarray([[0.0, 0.0]]), np.asarray([1]))), 6)
     0.693147
+    >>> CrossEntropy()(np.asarray([[0.0, 0.0]]), np.asarray([-100]))
+    np.float64(0.0)
     """
 
-    def per_example(self, y_pred: Array, y_true: Array) -> Array:
-        xp = array_namespace(y_pred, y_true)
-        predicted, wanted = tuple(y_pred.shape), tuple(y_true.shape)
-        if len(predicted) == 2 and wanted in ((predicted[0],), (predicted[0], 1)):
-            if array_namespace(y_true).isdtype(y_true.dtype, "integral"):
-                labels = y_true if len(wanted) == 1 else array_namespace(y_true).reshape(y_true, (-1,))
-                return rules.softmax_cross_entropy(y_pred, labels)
-        elif len(predicted) == 2 and predicted == wanted:
-            target = xp.astype(y_true, y_pred.dtype, copy=False)
-            return xp.negative(xp.sum(xp.multiply(target, rules.log_softmax(y_pred)), axis=1))
-        raise ShapeError(
-            f"cross_entropy: y_pred has shape {predicted} and y_true {wanted} of {y_true.dtype}, expected "
-            "logits (batch, classes) and integers (batch,), or probabilities of the shape of y_pred",
-            hint="for one output per example use binary_cross_entropy (two classes) or mse (numbers)",
-        )
+    label: ClassVar[str] = "cross_entropy"
+    weight: tuple[float, ...] | str | None = None
+    ignore_index: int | None = -100
+    label_smoothing: float = 0.0
+    axis: int = dataclasses.field(default=1, kw_only=True)
 
-    def check_targets(self, output_shape: tuple[int, ...], y_true: Array) -> None:
-        if len(y_true.shape) > 1 and y_true.shape[-1] != 1:
-            return
-        low, high = _range(y_true)
-        if low < 0 or high >= output_shape[-1]:
-            raise DataError(
-                f"cross_entropy: class numbers range from {low:g} to {high:g}, but the model has "
-                f"{output_shape[-1]} outputs; expected integers in [0, {output_shape[-1]})",
-                hint="number the classes from 0, and give the last layer one output for each",
-            )
+    def check_options(self) -> None:
+        check_class_weight(self, "weight")
+        check_axis(self)
+        check_number(type(self).__name__, "label_smoothing", self.label_smoothing, least=0, most=1)
+
+    def mean(self, y_pred: Array, y_true: Array) -> Array:
+        # The step of every classifier: one primitive.
+        if self.weight is None and self.label_smoothing == 0 and _plain_classes(y_pred, y_true):
+            if self.ignore_index is None:
+                xp = array_namespace(y_pred)
+                return xp.mean(layers.softmax_cross_entropy(y_pred, y_true))
+            return mean_softmax_cross_entropy(y_pred, y_true, self.ignore_index)
+        return super().mean(y_pred, y_true)
+
+    def of_rows(self, rows: Rows) -> tuple[Array, Array | None]:
+        z, e, k = rows.y_pred, float(self.label_smoothing), rows.y_pred.shape[1]
+        weight = class_weight(type(self).__name__, "weight", self.weight, z)
+        xp = array_namespace(z, rows.soft)
+        if rows.labels is None:
+            q = rows.soft
+            if e:
+                q = xp.add(xp.multiply(1.0 - e, q), e / k)
+            if weight is not None:
+                q = xp.multiply(q, weight)
+            return xp.negative(xp.sum(xp.multiply(q, layers.log_softmax(z)), axis=1)), None
+        values = layers.softmax_cross_entropy(z, rows.labels)
+        own = None
+        if weight is not None:
+            own = array_namespace(weight).take(weight, rows.labels, axis=0)
+            values = xp.multiply(values, own)
+        if e:
+            log = layers.log_softmax(z)
+            spread_out = xp.sum(log if weight is None else xp.multiply(log, weight), axis=1)
+            values = xp.subtract(xp.multiply(1.0 - e, values), xp.multiply(e / k, spread_out))
+        return values, own
+
+    def resolve(self, output_shape: tuple[int, ...], y_true: Array) -> Self:
+        if self.weight != BALANCED:
+            return self
+        return dataclasses.replace(self, weight=self.balanced(output_shape, y_true))
 
 
-def _range(y: Array) -> tuple[float, float]:
-    xp = array_namespace(y)
-    return float(xp.min(xp.astype(y, xp.float64))), float(xp.max(xp.astype(y, xp.float64)))
+def _plain_classes(y_pred: Array, y_true: Array) -> bool:
+    """Whether logits are (batch, classes) and targets class numbers (batch,), and there is at least one."""
+    shape = y_pred.shape
+    if len(shape) != 2 or len(y_true.shape) != 1 or y_true.shape[0] != shape[0] or not shape[0]:
+        return False
+    answer: bool = array_namespace(y_true).isdtype(y_true.dtype, "integral")
+    return answer
 
 
 @dataclass(frozen=True)
-class BinaryCrossEntropy(Loss):
-    """Sigmoid cross-entropy from logits: ``-t log s(z) - (1 - t) log(1 - s(z))``, s the sigmoid.
+class WeightedCrossEntropy(CrossEntropy):
+    """Cross-entropy with class weights, by default balanced ones: for data in which some classes are rare.
 
-    Computed as ``max(z, 0) - z t + log(1 + exp(-|z|))``, finite for every z.
-
-    Args (of the call):
-        y_pred: logits z, shape (batch, ...).
-        y_true: t in [0, 1], of the same shape; integers and booleans are cast.
-
-    Raises:
-        ShapeError: the shapes differ.
+    ``weight="balanced"`` is n / (k n_c) for n examples, k classes and n_c examples of class c, counted among
+    the training targets by ``Trainer.fit`` or :meth:`resolve`. Everything else is as in
+    :class:`CrossEntropy`.
 
     >>> import numpy as np
-    >>> round(float(BinaryCrossEntropy()(np.asarray([0.0]), np.asarray([1]))), 6)
-    0.693147
+    >>> WeightedCrossEntropy().resolve((4, 2), np.asarray([0, 0, 0, 1])).weight
+    (0.6666666666666666, 2.0)
     """
 
-    def per_example(self, y_pred: Array, y_true: Array) -> Array:
-        y_pred, y_true = same_shape(y_pred, y_true, "binary_cross_entropy")
-        return mean_over_example(rules.bce_with_logits(y_pred, y_true))
+    label: ClassVar[str] = "weighted_cross_entropy"
+    weight: tuple[float, ...] | str | None = BALANCED
 
-    def check_targets(self, output_shape: tuple[int, ...], y_true: Array) -> None:
-        low, high = _range(y_true)
-        if low < 0 or high > 1:
-            raise DataError(
-                f"binary_cross_entropy: targets range from {low} to {high}, expected values in [0, 1]",
-                hint="number two classes 0 and 1; use cross_entropy for more",
-            )
+
+@dataclass(frozen=True)
+class NLL(ClassLoss):
+    """Negative log-likelihood: ``-w_c x_c`` of log-probabilities x and the class c, for a model that ends in
+    log_softmax.
+
+    The mean divides by the sum of ``w[label]`` over the rows that are not ignored, as in PyTorch.
+
+    Args:
+        weight: one number >= 0 for each class, or ``"balanced"``, as for :class:`CrossEntropy`.
+        ignore_index: rows of this class number do not count; default -100; ``None`` for no such number.
+        axis: keyword; that of the classes, for predictions of more than two axes; default 1.
+
+    Args (of the call):
+        y_pred: log-probabilities, (batch, classes), or as for :class:`CrossEntropy`.
+        y_true: class numbers (batch,), or probabilities of the shape of y_pred.
+
+    Raises:
+        ArgumentError: an option is out of range.
+        ShapeError: the shapes do not fit.
+
+    >>> import numpy as np
+    >>> float(NLL()(np.asarray([[-2.0, -0.5]]), np.asarray([1])))
+    0.5
+    """
+
+    label: ClassVar[str] = "nll"
+    what: ClassVar[str] = "log-probabilities"
+    weight: tuple[float, ...] | str | None = None
+    ignore_index: int | None = -100
+    axis: int = dataclasses.field(default=1, kw_only=True)
+
+    def check_options(self) -> None:
+        check_class_weight(self, "weight")
+        check_axis(self)
+
+    def of_rows(self, rows: Rows) -> tuple[Array, Array | None]:
+        weight = class_weight("NLL", "weight", self.weight, rows.y_pred)
+        xp = array_namespace(rows.y_pred, rows.soft)
+        if rows.labels is None:
+            q = rows.soft if weight is None else xp.multiply(rows.soft, weight)
+            return xp.negative(xp.sum(xp.multiply(q, rows.y_pred), axis=1)), None
+        values = xp.negative(pick(rows.y_pred, rows.labels))
+        if weight is None:
+            return values, None
+        own = array_namespace(weight).take(weight, rows.labels, axis=0)
+        return xp.multiply(values, own), own
+
+    def resolve(self, output_shape: tuple[int, ...], y_true: Array) -> Self:
+        if self.weight != BALANCED:
+            return self
+        return dataclasses.replace(self, weight=self.balanced(output_shape, y_true))

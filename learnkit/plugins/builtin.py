@@ -58,12 +58,43 @@ def learnkit_register_activations(register: Register) -> None:
 
 
 def learnkit_register_layers(register: Register) -> None:
-    from learnkit.nn import Dropout, Flatten, Linear, Sequential
+    from learnkit import nn
 
-    register("linear", Linear)
-    register("dropout", Dropout)
-    register("flatten", Flatten)
-    register("sequential", Sequential)
+    register("linear", nn.Linear)
+    register("bilinear", nn.Bilinear)
+    register("embedding", nn.Embedding)
+    register("batch_norm1d", nn.BatchNorm1d)
+    register("batch_norm2d", nn.BatchNorm2d)
+    register("instance_norm1d", nn.InstanceNorm1d)
+    register("instance_norm2d", nn.InstanceNorm2d)
+    register("layer_norm", nn.LayerNorm)
+    register("rms_norm", nn.RMSNorm)
+    register("group_norm", nn.GroupNorm)
+    register("weight_norm", nn.WeightNorm)
+    register("dropout", nn.Dropout)
+    register("spatial_dropout", nn.SpatialDropout)
+    register("alpha_dropout", nn.AlphaDropout)
+    register("drop_path", nn.DropPath)
+    register("gaussian_noise", nn.GaussianNoise)
+    register("gaussian_dropout", nn.GaussianDropout)
+    register("flatten", nn.Flatten)
+    register("reshape", nn.Reshape)
+    register("permute", nn.Permute)
+    register("lambda", nn.Lambda)
+    register("sequential", nn.Sequential)
+    register("residual", nn.Residual)
+    register("parallel", nn.Parallel)
+    register("concat", nn.Concat)
+    register("add", nn.Add)
+    register("mlp", nn.MLP)
+
+
+def learnkit_register_constraints(register: Register) -> None:
+    from learnkit import nn
+
+    register("max_norm", nn.MaxNorm)
+    register("non_negative", nn.NonNegative)
+    register("unit_norm", nn.UnitNorm)
 
 
 def learnkit_register_initializers(register: Register) -> None:
@@ -79,12 +110,42 @@ def learnkit_register_initializers(register: Register) -> None:
 
 
 def learnkit_register_losses(register: Register) -> None:
-    from learnkit.losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy
+    from learnkit import losses
 
-    register("mse", MSE)
-    register("mae", MAE)
-    register("cross_entropy", CrossEntropy)
-    register("binary_cross_entropy", BinaryCrossEntropy)
+    register("mse", losses.MSE)
+    register("mae", losses.MAE)
+    register("l1", losses.MAE)
+    register("huber", losses.Huber)
+    register("smooth_l1", losses.SmoothL1)
+    register("log_cosh", losses.LogCosh)
+    register("msle", losses.MSLE)
+    register("mape", losses.MAPE)
+    register("quantile", losses.Quantile)
+    register("poisson_nll", losses.PoissonNLL)
+    register("gaussian_nll", losses.GaussianNLL)
+    register("cross_entropy", losses.CrossEntropy)
+    register("weighted_cross_entropy", losses.WeightedCrossEntropy)
+    register("nll", losses.NLL)
+    register("focal", losses.Focal)
+    register("binary_cross_entropy", losses.BinaryCrossEntropy)
+    register("binary_focal", losses.BinaryFocal)
+    register("hinge", losses.Hinge)
+    register("squared_hinge", losses.SquaredHinge)
+    register("categorical_hinge", losses.CategoricalHinge)
+    register("multi_margin", losses.MultiMargin)
+    register("kl_divergence", losses.KLDivergence)
+    register("js_divergence", losses.JSDivergence)
+    register("dice", losses.Dice)
+    register("iou", losses.IoU)
+    register("jaccard", losses.IoU)
+    register("tversky", losses.Tversky)
+    register("focal_tversky", losses.FocalTversky)
+    register("contrastive", losses.Contrastive)
+    register("triplet", losses.Triplet)
+    register("margin_ranking", losses.MarginRanking)
+    register("cosine_embedding", losses.CosineEmbedding)
+    register("nt_xent", losses.NTXent)
+    register("ctc", losses.CTC)
 
 
 def learnkit_register_optimizers(register: Register) -> None:
@@ -125,12 +186,29 @@ def learnkit_register_transforms(register: Register) -> None:
 
 
 def learnkit_register_schedules(register: Register) -> None:
-    from learnkit.schedules import Constant, Cosine, OneCycle
+    from learnkit import schedules
 
-    register("constant", Constant)
-    register("cosine", Cosine)
-    register("onecycle", OneCycle)
-    register("one_cycle", OneCycle)
+    register("constant", schedules.Constant)
+    register("step", schedules.Step)
+    register("multistep", schedules.MultiStep)
+    register("exponential", schedules.Exponential)
+    register("time", schedules.InverseTime)
+    register("inverse_sqrt", schedules.InverseSqrt)
+    register("polynomial", schedules.Polynomial)
+    register("linear", schedules.Linear)
+    register("cosine", schedules.Cosine)
+    register("cosine_warm_restarts", schedules.CosineWarmRestarts)
+    register("warmup", schedules.Warmup)
+    register("onecycle", schedules.OneCycle)
+    register("one_cycle", schedules.OneCycle)
+    register("cyclic", schedules.Cyclic)
+    register("wsd", schedules.WSD)
+    register("flat_cosine", schedules.FlatCosine)
+    register("noam", schedules.Noam)
+    register("reduce_on_plateau", schedules.ReduceOnPlateau)
+    register("lambda", schedules.Lambda)
+    register("join", schedules.Join)
+    register("product", schedules.Product)
 
 
 def learnkit_register_metrics(register: Register) -> None:
@@ -167,9 +245,10 @@ def learnkit_register_metrics(register: Register) -> None:
 
 
 def learnkit_register_callbacks(register: Register) -> None:
-    from learnkit.training import EarlyStopping
+    from learnkit.training import EarlyStopping, ModelCheckpoint
 
     register("early_stopping", EarlyStopping)
+    register("model_checkpoint", ModelCheckpoint)
 
 
 def learnkit_register_datasets(register: Register) -> None:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from learnkit.checks import positive
 from learnkit.errors import ArgumentError
+from learnkit.schedules.durations import Duration, as_steps, check_duration, needs_steps
 
-__all__ = ["Schedule", "check_total", "needs_total", "positive", "value_at"]
+__all__ = [
+    "Schedule",
+    "check_total",
+    "fill_in",
+    "needs_total",
+    "observed",
+    "positive",
+    "resolved",
+    "value_at",
+]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,22 +35,65 @@ class Schedule:
     first field of a schedule is its largest value, the learning rate one would name.
 
     A schedule that needs the length of the run has a field ``total_steps``; ``None`` is filled in by
-    the trainer.
+    the trainer. Fields that are lengths of time are named in :attr:`durations` and may be written
+    as in :mod:`learnkit.schedules.durations`.
+
+    ``schedule * 0.5`` and ``schedule * other`` are products, step by step.
     """
+
+    #: The fields that hold durations, or tuples of them, with the least number of steps of each.
+    durations: ClassVar[Mapping[str, int]] = {}
 
     def __call__(self, step: int) -> float:
         """The value at ``step`` >= 0."""
         raise TypeError(f"{type(self).__name__} defines no __call__(self, step)")
 
-    def resolve(self, total_steps: int) -> Self:
-        """This schedule with a missing ``total_steps`` filled in, also in schedules that it holds."""
+    def __mul__(self, other: Any) -> Schedule:
+        from learnkit.schedules.compose import Product
+
+        if not isinstance(other, (Schedule, int, float)):
+            return NotImplemented
+        return Product((self, other))
+
+    __rmul__ = __mul__
+
+    def resolve(self, total_steps: int, steps_per_epoch: int | None = None) -> Self:
+        """This schedule for a run of known length, and those that it holds.
+
+        Args:
+            total_steps: taken where ``total_steps`` is missing, and for parts of the run.
+            steps_per_epoch: for durations in epochs; without it they stay as they are.
+        """
         changes: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            if field.name == "total_steps" and value is None:
-                changes[field.name] = total_steps
-            elif isinstance(value, Schedule):
-                changes[field.name] = value.resolve(total_steps)
+            least = self.durations.get(field.name)
+            if field.name == "total_steps":
+                new = total_steps if value is None else as_steps(value, total_steps, steps_per_epoch, 1)
+            elif least is not None:
+                new = _each_as_steps(value, total_steps, steps_per_epoch, least)
+            else:
+                new = resolved(value, total_steps, steps_per_epoch)
+            if new is not value:
+                changes[field.name] = new
+        return dataclasses.replace(self, **changes) if changes else self
+
+    def observe(self, values: Mapping[str, float], step: int, larger_is_better: Collection[str] = ()) -> Self:
+        """This schedule after a look at how the training goes; most do not care.
+
+        A schedule that does returns a changed copy, and so do those that hold it.
+
+        Args:
+            values: ``"loss"``, ``"val_loss"`` and metrics by name.
+            step: the step from which on the change counts, the number of steps made so far.
+            larger_is_better: the names among ``values`` that are to grow.
+        """
+        changes = {}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            new = observed(value, values, step, larger_is_better)
+            if new is not value:
+                changes[field.name] = new
         return dataclasses.replace(self, **changes) if changes else self
 
 
@@ -48,25 +106,66 @@ def value_at(value: float | Schedule, step: int) -> float:
     return value(step) if isinstance(value, Schedule) else float(value)
 
 
-def check_total(owner: str, total_steps: int | None) -> None:
-    """Check that a number of steps is an integer >= 1, or not known yet.
+def resolved(value: T, total_steps: int, steps_per_epoch: int | None = None) -> T:
+    """A schedule, or a tuple that holds some, for a run of known length; anything else as it is."""
+    if isinstance(value, tuple):
+        new = tuple(resolved(v, total_steps, steps_per_epoch) for v in value)
+        changed = any(a is not b for a, b in zip(new, value, strict=True))
+        return new if changed else value  # type: ignore[return-value]
+    return fill_in(value, total_steps, steps_per_epoch) if isinstance(value, Schedule) else value
+
+
+def fill_in(owner: T, total_steps: int, steps_per_epoch: int | None = None) -> T:
+    """``owner.resolve(...)`` of a schedule or an optimizer; one whose ``resolve`` takes the total alone is
+    given the total alone."""
+    arguments = (total_steps, steps_per_epoch) if _takes_epochs(owner.__class__) else (total_steps,)
+    return owner.resolve(*arguments)  # type: ignore[attr-defined, no-any-return]
+
+
+def observed(value: T, values: Mapping[str, float], step: int, larger_is_better: Collection[str] = ()) -> T:
+    """A schedule, or a tuple that holds some, after a look at the training; anything else as it is."""
+    if isinstance(value, tuple):
+        new = tuple(observed(v, values, step, larger_is_better) for v in value)
+        changed = any(a is not b for a, b in zip(new, value, strict=True))
+        return new if changed else value  # type: ignore[return-value]
+    return value.observe(values, step, larger_is_better) if isinstance(value, Schedule) else value
+
+
+@functools.cache
+def _takes_epochs(cls: Hashable) -> bool:
+    parameters = inspect.signature(getattr(cls, "resolve")).parameters.values()  # noqa: B009
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return len(positional) > 2 or any(p.kind is p.VAR_POSITIONAL for p in parameters)
+
+
+def _each_as_steps(value: Any, total_steps: int, steps_per_epoch: int | None, least: int) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, tuple):
+        new = tuple(as_steps(v, total_steps, steps_per_epoch, least) for v in value)
+        return value if new == value else new
+    return as_steps(value, total_steps, steps_per_epoch, least)
+
+
+def check_total(owner: str, total_steps: Duration | None) -> None:
+    """Check that a number of steps is a duration of at least one step, or not known yet.
 
     Raises:
         ArgumentError: it is neither.
     """
-    if total_steps is not None and (type(total_steps) is not int or total_steps < 1):
-        raise ArgumentError(f"{owner}: total_steps is {total_steps!r}, expected an integer >= 1")
+    if total_steps is not None:
+        check_duration(owner, "total_steps", total_steps, 1)
 
 
-def needs_total(owner: str, total_steps: int | None) -> int:
+def needs_total(owner: str, total_steps: Duration | None) -> int:
     """``total_steps``, which must be known by now.
 
     Raises:
-        ArgumentError: it is ``None``.
+        ArgumentError: it is ``None``, or not in steps.
     """
     if total_steps is None:
         raise ArgumentError(
             f"{owner}: total_steps is not known",
             hint=f"a Trainer fills it in; elsewhere write {owner}(..., total_steps=1000)",
         )
-    return total_steps
+    return needs_steps(owner, "total_steps", total_steps)

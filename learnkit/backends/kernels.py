@@ -7,6 +7,7 @@ against each other. Kernels see plain arrays: gradients are the business of ``le
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import array_api_compat
@@ -48,6 +49,29 @@ class Kernels:
         """Uniform numbers in [0, 1): a pure function of ``(seed, stream, step)``, see ``backends.random``."""
         values = random.philox_uniform(shape, seed=seed, stream=stream, step=step, dtype=dtype)
         return self.xp.asarray(values, device=device)
+
+    def random_normal(
+        self,
+        shape: tuple[int, ...],
+        *,
+        seed: int,
+        stream: int,
+        step: int,
+        device: Any,
+        dtype: str = "float32",
+    ) -> Array:
+        """Standard normal numbers on the device: ``sqrt(-2 log u) cos(2 pi v)`` of two uniform numbers.
+
+        (Box and Muller 1958, "A note on the generation of random normal deviates".) The uniform numbers are
+        the same bits on every backend; logarithm and cosine are the library's own, so the result is the
+        same to 1e-6 in float32. Its size is at most 5.8 in float32 and 8.6 in float64.
+        """
+        xp = self.xp
+        uniform = self.random_uniform(
+            (2, *shape), seed=seed, stream=stream, step=step, device=device, dtype=dtype
+        )
+        radius = xp.sqrt(xp.multiply(xp.log(xp.subtract(1.0, uniform[0, ...])), -2.0))
+        return xp.multiply(radius, xp.cos(xp.multiply(uniform[1, ...], 2.0 * math.pi)))
 
     def erf(self, x: Array) -> Array:
         """The error function, elementwise, for real floating-point ``x``."""
@@ -101,6 +125,16 @@ class Kernels:
         found = self._cache.get(key)
         if found is None:
             found = self.xp.ones(n, dtype=like.dtype, device=device)
+            self._remember(key, found)
+        return found
+
+    def one(self, like: Array) -> Array:
+        """1 as a 0-d array of the dtype and device of ``like``; kept, so never written to."""
+        device = array_api_compat.device(like)
+        key = ("one", like.dtype, device)
+        found = self._cache.get(key)
+        if found is None:
+            found = self.xp.ones((), dtype=like.dtype, device=device)
             self._remember(key, found)
         return found
 

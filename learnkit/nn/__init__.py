@@ -63,42 +63,81 @@ from learnkit.nn.activations import (
     tanh,
     threshold,
 )
-from learnkit.nn.containers import Flatten, Sequential
-from learnkit.nn.dropout import Dropout
+from learnkit.nn.batch_norm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    update_statistics,
+)
+from learnkit.nn.constraints import Constraint, MaxNorm, NonNegative, UnitNorm, apply_constraints
+from learnkit.nn.containers import Add, Concat, Parallel, Residual, Sequential
+from learnkit.nn.dropout import AlphaDropout, Dropout, DropPath, SpatialDropout
+from learnkit.nn.embedding import Embedding
+from learnkit.nn.function import Lambda
 from learnkit.nn.gradient import GradientVector
-from learnkit.nn.linear import Linear, linear
+from learnkit.nn.layer_norm import GroupNorm, LayerNorm, RMSNorm
+from learnkit.nn.linear import Bilinear, Linear, linear
+from learnkit.nn.mlp import MLP
 from learnkit.nn.module import Buffer, Module, Parameter
+from learnkit.nn.noise import GaussianDropout, GaussianNoise
 from learnkit.nn.scope import training
+from learnkit.nn.shaping import Flatten, Permute, Reshape
 from learnkit.nn.vector import Layout, ParameterVector, initialize
+from learnkit.nn.weight_norm import WeightNorm
 
 __all__ = [
+    "Add",
+    "AlphaDropout",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Bilinear",
     "Buffer",
     "CELU",
+    "Concat",
+    "Constraint",
+    "DropPath",
     "Dropout",
     "ELU",
+    "Embedding",
     "Flatten",
     "GEGLU",
     "GELU",
     "GLU",
+    "GaussianDropout",
+    "GaussianNoise",
     "GradientVector",
+    "GroupNorm",
     "HardSigmoid",
     "HardSwish",
     "HardTanh",
     "Hardshrink",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "Lambda",
+    "LayerNorm",
     "Layout",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
+    "MLP",
+    "MaxNorm",
     "Maxout",
     "Mish",
     "Module",
+    "NonNegative",
     "PReLU",
+    "Parallel",
     "Parameter",
     "ParameterVector",
+    "Permute",
+    "RMSNorm",
     "ReLU",
     "ReLU6",
+    "Reshape",
+    "Residual",
     "SELU",
     "Sequential",
     "SiLU",
@@ -108,10 +147,14 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "SpatialDropout",
     "Squareplus",
     "SwiGLU",
     "Tanh",
     "Threshold",
+    "UnitNorm",
+    "WeightNorm",
+    "apply_constraints",
     "celu",
     "elu",
     "geglu",
@@ -146,4 +189,5 @@ __all__ = [
     "tanh",
     "threshold",
     "training",
+    "update_statistics",
 ]

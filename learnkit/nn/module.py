@@ -12,23 +12,31 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import array_api_compat
 
 from learnkit.backends.base import Array, array_namespace
 from learnkit.errors import ArgumentError, CheckpointError, ShapeError, did_you_mean
 
+if TYPE_CHECKING:
+    from learnkit.nn.constraints import Constraint
+
 __all__ = ["Buffer", "Module", "Parameter"]
 
 _substituted: ContextVar[dict[Leaf, Array] | None] = ContextVar("learnkit_substituted", default=None)
+_standing_in: ContextVar[Callable[[Leaf], Array] | None] = ContextVar("learnkit_standing_in", default=None)
+
+#: In the shape of a leaf: a length that the first batch will tell.
+UNKNOWN = -1
 
 
 class Leaf:
     """A named array of a model: its shape, how it starts, and, once initialised, the array itself.
 
     Args:
-        shape: of the array.
+        shape: of the array. A length of -1 is not known yet: the layer learns it from its first input,
+            or from arrays that are loaded.
         init: an initializer ``(shape, seed, stream) -> host array``; see ``learnkit.nn.init``.
 
     Attributes:
@@ -38,7 +46,7 @@ class Leaf:
     __slots__ = ("array", "init", "shape")
 
     def __init__(self, shape: tuple[int, ...], init: Callable[..., Any]) -> None:
-        if not all(isinstance(n, int) and n >= 0 for n in shape):
+        if not all(isinstance(n, int) and n >= UNKNOWN for n in shape):
             raise ArgumentError(f"shape is {shape!r}, expected a tuple of integers >= 0")
         self.shape = tuple(shape)
         self.init = init
@@ -49,9 +57,21 @@ class Leaf:
 
 
 class Parameter(Leaf):
-    """A leaf that is learned: it has a gradient and an optimizer moves it."""
+    """A leaf that is learned: it has a gradient and an optimizer moves it.
 
-    __slots__ = ()
+    Args:
+        shape, init: as for every leaf.
+        constraint: what its values are brought back to after each update, such as
+            :class:`~learnkit.nn.NonNegative`; see :func:`~learnkit.nn.apply_constraints`.
+    """
+
+    __slots__ = ("constraint",)
+
+    def __init__(
+        self, shape: tuple[int, ...], init: Callable[..., Any], constraint: Constraint | None = None
+    ) -> None:
+        super().__init__(shape, init)
+        self.constraint = constraint
 
 
 class Buffer(Leaf):
@@ -60,14 +80,54 @@ class Buffer(Leaf):
     __slots__ = ()
 
 
-@contextmanager
-def substituting(values: dict[Any, Array]) -> Iterator[None]:
+class Derived(Leaf):
+    """A leaf that is computed from others when it is read; it is neither learned nor saved.
+
+    Args:
+        shape: of the value.
+        compute: gives the value, of the leaves that it reads as they are at that moment.
+    """
+
+    __slots__ = ("compute",)
+
+    def __init__(self, shape: tuple[int, ...], compute: Callable[[], Array]) -> None:
+        super().__init__(shape, _no_start)
+        self.compute = compute
+
+
+def _no_start(*args: Any, **options: Any) -> Any:
+    raise TypeError("a derived leaf has no start values")
+
+
+class substituting:  # noqa: N801  (used like a function; a class is three times faster than a generator)
     """Within the block, and this thread or task, the leaves that are keys read as the given values."""
-    token = _substituted.set({**(_substituted.get() or {}), **values})
+
+    __slots__ = ("_token", "_values")
+
+    def __init__(self, values: dict[Any, Array]) -> None:
+        self._values = values
+
+    def __enter__(self) -> None:
+        outer = _substituted.get()
+        self._token = _substituted.set({**outer, **self._values} if outer else self._values)
+
+    def __exit__(self, *exc: object) -> None:
+        _substituted.reset(self._token)
+
+
+@contextmanager
+def standing_in(make: Callable[[Leaf], Array]) -> Iterator[None]:
+    """Within the block leaves without arrays read as ``make(leaf)``: a model can be run for its shapes."""
+    token = _standing_in.set(make)
     try:
         yield
     finally:
-        _substituted.reset(token)
+        _standing_in.reset(token)
+
+
+def finding_sizes() -> bool:
+    """Whether the model is being run for its shapes only: layers take unknown lengths from their input."""
+    return _standing_in.get() is not None
 
 
 class Module:
@@ -122,28 +182,43 @@ class Module:
         if leaf is None:
             close = did_you_mean(name, leaves)
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{close}")
-        value = _in_force(leaf)
+        substituted = _substituted.get()  # as in _in_force, without the call: a step reads every leaf
+        value = None if substituted is None else substituted.get(leaf)
         if value is None:
+            value = leaf.array
+        if value is None:
+            if isinstance(leaf, Derived):
+                return leaf.compute()
+            make = _standing_in.get()
+            if make is not None:
+                return make(leaf)
             where = f"{self._path}.{name}" if self._path else name
-            raise ArgumentError(
-                f"leaf {where!r} of {type(self).__name__} has no array yet",
-                hint="give the model to a Trainer, or call learnkit.nn.initialize(model, seed=0)",
-            )
+            raise ArgumentError(f"leaf {where!r} of {type(self).__name__} has no array yet", hint=_hint(leaf))
         return value
 
     def _assign(self, name: str, value: Any) -> None:
         """Write the values of an array into a leaf, in place where there is an array already."""
         leaf = self._leaves[name]
+        if isinstance(leaf, Derived):
+            raise ArgumentError(
+                f"leaf {name!r} of {type(self).__name__} is computed from others and cannot be set",
+                hint="set what it is computed from",
+            )
         shape = getattr(value, "shape", None)
-        if shape is None or tuple(shape) != leaf.shape:
+        if shape is None or not _fits(tuple(shape), leaf):
             got = type(value).__name__ if shape is None else tuple(shape)
             raise ShapeError(f"leaf {name!r} of {type(self).__name__} has shape {leaf.shape}, got {got}")
         if leaf.array is None:
+            self._settle(name, tuple(shape))
             leaf.array = value
         else:
             leaf.array[...] = array_namespace(leaf.array).asarray(
                 value, dtype=leaf.array.dtype, device=array_api_compat.device(leaf.array)
             )
+
+    def _settle(self, name: str, shape: tuple[int, ...]) -> None:
+        """Fix lengths of a leaf's shape that were unknown; a layer that keeps sizes itself overrides it."""
+        self._leaves[name].shape = shape
 
     # The tree
 
@@ -170,7 +245,7 @@ class Module:
         seen: set[int] = set()
         for path, module in self.modules().items():
             for name, leaf in module._leaves.items():
-                if id(leaf) not in seen:
+                if id(leaf) not in seen and not isinstance(leaf, Derived):
                     seen.add(id(leaf))
                     yield (f"{path}.{name}" if path else name), leaf
 
@@ -184,7 +259,11 @@ class Module:
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of parameters and buffers by dotted path: what a checkpoint holds."""
-        return {path: _array(path, leaf.array) for path, leaf in self._all_leaves()}
+        return {path: _array(path, leaf, leaf.array) for path, leaf in self._all_leaves()}
+
+    def unknown_sizes(self) -> list[str]:
+        """Paths of the leaves whose shape the first batch has to tell."""
+        return [path for path, leaf in self._all_leaves() if UNKNOWN in leaf.shape]
 
     def load_arrays(self, arrays: dict[str, Array]) -> None:
         """Set every parameter and buffer from ``arrays``, as :meth:`arrays` gives them.
@@ -199,7 +278,7 @@ class Module:
         wrong += [
             f"{p!r} has shape {tuple(arrays[p].shape)}, expected {leaf.shape}"
             for p, leaf in leaves.items()
-            if p in arrays and tuple(arrays[p].shape) != leaf.shape
+            if p in arrays and not _fits(tuple(arrays[p].shape), leaf)
         ]
         if wrong:
             shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
@@ -217,7 +296,7 @@ class Module:
 
         Inside a differentiation they are its variables, so that gradients of gradients work.
         """
-        return {path: _array(path, _in_force(leaf)) for path, leaf in self.parameters().items()}
+        return {path: _array(path, leaf, _in_force(leaf)) for path, leaf in self.parameters().items()}
 
     @contextmanager
     def substituted(self, values: dict[str, Array]) -> Iterator[None]:
@@ -261,10 +340,25 @@ def _in_force(leaf: Leaf) -> Array | None:
     return leaf.array if value is None else value
 
 
-def _array(path: str, value: Array | None) -> Array:
+def _array(path: str, leaf: Leaf, value: Array | None) -> Array:
     if value is None:
-        raise ArgumentError(
-            f"leaf {path!r} has no array yet",
-            hint="give the model to a Trainer, or call learnkit.nn.initialize(model, seed=0)",
-        )
+        raise ArgumentError(f"leaf {path!r} has no array yet", hint=_hint(leaf))
     return value
+
+
+def _hint(leaf: Leaf) -> str:
+    if UNKNOWN in leaf.shape:
+        return (
+            "its size is taken from the first batch: give the model to a Trainer, which lays it out then, "
+            "or call learnkit.nn.initialize(model, x=batch)"
+        )
+    return "give the model to a Trainer, or call learnkit.nn.initialize(model, seed=0)"
+
+
+def _fits(shape: tuple[int, ...], leaf: Leaf) -> bool:
+    """Whether an array of that shape can be the leaf's."""
+    if leaf.shape == shape:
+        return True
+    if len(leaf.shape) != len(shape):
+        return False
+    return all(want in (n, UNKNOWN) for n, want in zip(shape, leaf.shape, strict=True))

@@ -6,50 +6,17 @@ optimizer are vectors of the same layout, so an optimizer is its textbook equati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from learnkit.backends.base import Array, Backend, array_namespace, backend_of, get_backend, size_of
+import array_api_compat
+
+from learnkit.backends.base import Array, Backend, array_namespace, backend_of, get_backend
+from learnkit.backends.layout import Layout
 from learnkit.backends.random import stream_id
 from learnkit.errors import ArgumentError
-from learnkit.nn.module import Leaf, Module
+from learnkit.nn.module import Leaf, Module, standing_in
 
 __all__ = ["Layout", "ParameterVector", "initialize"]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each leaf lies in the vector.
-
-    Attributes:
-        paths: dotted paths in order.
-        shapes: of the leaves.
-    """
-
-    paths: tuple[str, ...]
-    shapes: tuple[tuple[int, ...], ...]
-
-    @property
-    def size(self) -> int:
-        """Number of elements of the vector."""
-        return sum(size_of(s) for s in self.shapes)
-
-    def views(self, vector: Array) -> dict[str, Array]:
-        """The leaves of ``vector`` by path: views, so writing into one writes into the vector.
-
-        Raises:
-            ArgumentError: the vector has another size.
-        """
-        if tuple(vector.shape) != (self.size,):
-            raise ArgumentError(f"vector has shape {tuple(vector.shape)}, the layout needs ({self.size},)")
-        xp = array_namespace(vector)
-        found = {}
-        start = 0
-        for path, shape in zip(self.paths, self.shapes, strict=True):
-            stop = start + size_of(shape)
-            found[path] = xp.reshape(vector[start:stop], shape)
-            start = stop
-        return found
 
 
 class ParameterVector:
@@ -67,19 +34,31 @@ class ParameterVector:
             raise ArgumentError(f"dtype is {dtype!r}, expected 'float32' or 'float64'")
         self.backend = backend
         self.dtype = dtype
+        unknown = model.unknown_sizes()
+        if unknown:
+            raise ArgumentError(
+                f"the size of leaf {unknown[0]!r} is not known before the first batch",
+                hint="pass the batch, initialize(model, x=batch), or give the model to a Trainer, "
+                "which lays it out when it sees one",
+            )
         for path, module in model.modules().items():
             module.__dict__["_path"] = path
         parameters = model.parameters()
         self.layout = Layout(tuple(parameters), tuple(leaf.shape for leaf in parameters.values()))
         host = get_backend("numpy")
         start = host.xp.empty(self.layout.size, dtype=host.dtype(dtype))
+        known: dict[Leaf, Any] = {}
         for path, view in self.layout.views(start).items():
-            view[...] = _start_values(path, parameters[path], seed, dtype)
+            leaf = parameters[path]
+            view[...] = _start_values(path, leaf, seed, dtype, known)
+            known[leaf] = view
         self.theta = backend.asarray(start, dtype)
         for path, view in self.layout.views(self.theta).items():
             parameters[path].array = view
         for path, buffer in model.buffers().items():
-            buffer.array = backend.asarray(_start_values(path, buffer, seed, dtype))
+            values = _start_values(path, buffer, seed, dtype, known)
+            # A copy: training writes into it, and the values may be somebody else's array.
+            buffer.array = backend.asarray(host.xp.asarray(values, copy=True), dtype)
 
     def zeros(self) -> Array:
         """A vector of zeros of the same layout: a gradient or an optimizer slot."""
@@ -91,17 +70,50 @@ class ParameterVector:
         return f"<ParameterVector of {self.layout.size} {self.dtype} on {self.backend.name}>"
 
 
-def _start_values(path: str, leaf: Leaf, seed: int, dtype: str) -> Any:
-    """The leaf's own values as a host array, or, if it has none yet, those of its initializer."""
+def _start_values(path: str, leaf: Leaf, seed: int, dtype: str, known: dict[Leaf, Any]) -> Any:
+    """The leaf's own values as a host array, or, if it has none yet, those of its initializer.
+
+    An initializer with an attribute ``after``, another leaf, starts from that one's start values.
+    """
     if leaf.array is not None:
         return backend_of(leaf.array).to_numpy(leaf.array)
+    after = getattr(leaf.init, "after", None)
+    if after is not None:
+        return leaf.init(known[after])
     return leaf.init(leaf.shape, seed=seed, stream=stream_id(path), dtype=dtype)
+
+
+def find_sizes(model: Module, backend: Backend, x: Any, dtype: str) -> None:
+    """Run ``model`` on the first row of ``x``, with zeros for the leaves, so that layers see their sizes.
+
+    Args:
+        x: a batch, or a tuple of them for a model of several arguments.
+
+    Raises:
+        ArgumentError: a leaf of unknown size was not reached.
+    """
+    given = [backend.asarray(part, dtype) for part in (x if isinstance(x, tuple) else (x,))]
+    (xp,) = {array_namespace(part) for part in given}
+    device = array_api_compat.device(given[0])
+
+    def zeros(leaf: Leaf) -> Array:
+        return xp.zeros(leaf.shape, dtype=backend.dtype(dtype), device=device)
+
+    with standing_in(zeros):
+        model(*(part[:1, ...] if part.shape else part for part in given))
+    unknown = model.unknown_sizes()
+    if unknown:
+        raise ArgumentError(
+            f"the size of leaf {unknown[0]!r} is still not known: the forward pass does not come to it",
+            hint="give its layer the size as a number",
+        )
 
 
 def initialize(
     model: Module,
     seed: int = 0,
     *,
+    x: Any = None,
     backend: str | Backend | None = None,
     device: str | None = None,
     dtype: str = "float32",
@@ -113,6 +125,8 @@ def initialize(
 
     Args:
         seed: an integer >= 0.
+        x: a batch (or a tuple of them, for a model of several arguments), if there are layers that take their
+            size from it, such as ``Linear(None, 10)``; only its first row is used.
         backend, device: where; default the backend in force, see ``use_backend``.
         dtype: ``"float32"`` or ``"float64"``.
 
@@ -125,5 +139,13 @@ def initialize(
     <ParameterVector of 9 float32 on numpy>
     >>> layer.weight.shape
     (2, 3)
+    >>> initialize(Linear(None, 3), x=[[1.0, 2.0, 3.0]], backend="numpy")
+    <ParameterVector of 12 float32 on numpy>
+
+    Raises:
+        ArgumentError: a size is not known and there is no ``x``; another dtype.
     """
-    return ParameterVector(model, get_backend(backend, device), seed=seed, dtype=dtype)
+    found = get_backend(backend, device)
+    if x is not None and model.unknown_sizes():
+        find_sizes(model, found, x, dtype)
+    return ParameterVector(model, found, seed=seed, dtype=dtype)

@@ -48,13 +48,14 @@ if TYPE_CHECKING:
         vjp,
     )
     from learnkit.backends import array_namespace, get_backend, use_backend
-    from learnkit.training import Callback, EarlyStopping, Trainer
+    from learnkit.training import Callback, EarlyStopping, ModelCheckpoint, Trainer, find_lr
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Callback",
     "EarlyStopping",
+    "ModelCheckpoint",
     "Trainer",
     "__version__",
     "array_namespace",
@@ -67,6 +68,7 @@ __all__ = [
     "detect_anomaly",
     "errors",
     "explain",
+    "find_lr",
     "get_backend",
     "grad",
     "hessian",
@@ -107,6 +109,7 @@ _PACKAGES = frozenset(
 _WHERE = {
     "Callback": "learnkit.training",
     "EarlyStopping": "learnkit.training",
+    "ModelCheckpoint": "learnkit.training",
     "Trainer": "learnkit.training",
     "array_namespace": "learnkit.backends",
     "check_grads": "learnkit.autodiff",
@@ -114,6 +117,7 @@ _WHERE = {
     "custom_vjp": "learnkit.autodiff",
     "detect_anomaly": "learnkit.autodiff",
     "explain": "learnkit.autodiff",
+    "find_lr": "learnkit.training",
     "get_backend": "learnkit.backends",
     "grad": "learnkit.autodiff",
     "hessian": "learnkit.autodiff",

@@ -14,7 +14,9 @@ import click
 
 from learnkit import __version__
 from learnkit.cli.backends import backends
+from learnkit.cli.components import components
 from learnkit.cli.evaluate import evaluate
+from learnkit.cli.find_lr import find_lr
 from learnkit.cli.output import discard
 from learnkit.cli.plugins import plugins
 from learnkit.cli.predict import predict
@@ -42,7 +44,7 @@ def cli() -> None:
     """
 
 
-for command in (train, evaluate, predict, backends, plugins):
+for command in (train, evaluate, predict, find_lr, backends, components, plugins):
     cli.add_command(command)
 
 

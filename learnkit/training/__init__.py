@@ -2,6 +2,18 @@
 
 from learnkit.training.callbacks import Callback, EarlyStopping
 from learnkit.training.history import EpochReport, History, StepReport
+from learnkit.training.keeping import ModelCheckpoint
+from learnkit.training.lr_finder import LRCurve, find_lr
 from learnkit.training.trainer import Trainer
 
-__all__ = ["Callback", "EarlyStopping", "EpochReport", "History", "StepReport", "Trainer"]
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "EpochReport",
+    "History",
+    "LRCurve",
+    "ModelCheckpoint",
+    "StepReport",
+    "Trainer",
+    "find_lr",
+]

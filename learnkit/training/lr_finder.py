@@ -1,0 +1,274 @@
+"""The learning-rate finder: a short run in which the rate grows until the loss diverges."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import positive
+from learnkit.errors import ArgumentError
+from learnkit.schedules.base import Schedule
+from learnkit.training.loop import batches
+from learnkit.training.rows import Rows, check_at_least_one, place
+
+if TYPE_CHECKING:
+    from learnkit.training.trainer import Trainer
+
+__all__ = ["LRCurve", "find_lr"]
+
+Method = Literal["valley", "steepest", "minimum"]
+METHODS: tuple[Method, ...] = ("valley", "steepest", "minimum")
+#: A fall of less than this, relative to the loss, is noise and no descent.
+_FLAT = 1e-3
+
+
+@dataclass(frozen=True)
+class _Ramp(Schedule):
+    """From ``start`` at step ``first`` to ``end`` at ``first + steps - 1``, evenly in lr or in log lr."""
+
+    start: float
+    end: float
+    steps: int
+    first: int
+    kind: Literal["exponential", "linear"]
+
+    def __call__(self, step: int) -> float:
+        part = min(1.0, max(0, step - self.first) / max(1, self.steps - 1))
+        if self.kind == "linear":
+            return self.start + (self.end - self.start) * part
+        return self.start * (self.end / self.start) ** part
+
+
+@dataclass(frozen=True)
+class LRCurve:
+    """What :func:`find_lr` saw.
+
+    Attributes:
+        lrs: the learning rate of each step, rising.
+        losses: the loss of each step, before its update.
+        smoothed: their exponential average, without the bias towards 0 that it has in the first steps: a
+            constant loss stays the constant.
+        stopped: why the run ended, in words.
+        method: the one that :attr:`suggestion` takes.
+    """
+
+    lrs: tuple[float, ...]
+    losses: tuple[float, ...]
+    smoothed: tuple[float, ...]
+    stopped: str
+    method: Method = "valley"
+
+    @property
+    def suggestion(self) -> float | None:
+        """The suggested learning rate, or ``None`` if the loss never fell."""
+        return self.suggestions[self.method]
+
+    @property
+    def suggestions(self) -> dict[Method, float | None]:
+        """By each method; ``None`` where the loss never fell.
+
+        * ``"valley"``: the middle, in log lr, of the longest descent of the smoothed loss.
+        * ``"steepest"``: where d loss / d log lr is smallest.
+        * ``"minimum"``: a tenth of the rate at which the loss is smallest.
+        """
+        if not self._fell():
+            return dict.fromkeys(METHODS)
+        return {"valley": self._valley(), "steepest": self._steepest(), "minimum": self._minimum()}
+
+    def _fell(self) -> bool:
+        if len(self.smoothed) < 3:
+            return False
+        low = min(self.smoothed)
+        before = max(self.smoothed[: self.smoothed.index(low) + 1])
+        return before - low > _FLAT * abs(before)
+
+    def _valley(self) -> float:
+        losses = self.smoothed
+        length, start = [1] * len(losses), list(range(len(losses)))
+        for i in range(len(losses)):
+            for j in range(i):
+                if losses[j] > losses[i] and length[j] + 1 > length[i]:
+                    length[i], start[i] = length[j] + 1, start[j]
+        end = max(range(len(losses)), key=length.__getitem__)
+        return math.sqrt(self.lrs[start[end]] * self.lrs[end])
+
+    def _steepest(self) -> float:
+        logs = [math.log(lr) for lr in self.lrs]
+        slopes = [
+            (self.smoothed[i + 1] - self.smoothed[i - 1]) / (logs[i + 1] - logs[i - 1])
+            for i in range(1, len(logs) - 1)
+        ]
+        return self.lrs[1 + min(range(len(slopes)), key=slopes.__getitem__)]
+
+    def _minimum(self) -> float:
+        return self.lrs[min(range(len(self.smoothed)), key=self.smoothed.__getitem__)] / 10
+
+    def text(self, width: int = 72, height: int = 14) -> str:
+        """The curve for a terminal: the smoothed loss over log lr, ``|`` at the suggestion."""
+        if not self.smoothed:
+            return "no loss was finite"
+        low, high = min(self.smoothed), max(self.smoothed)
+        # What lies above the start by far is the divergence, which would flatten all the rest.
+        high = min(high, self.smoothed[0] + 0.5 * (self.smoothed[0] - low) or high)
+        span = (high - low) or 1.0
+        first, last = math.log(self.lrs[0]), math.log(self.lrs[-1])
+        scale = (width - 1) / ((last - first) or 1.0)
+        rows = [[" "] * width for _ in range(height)]
+        if self.suggestion is not None:
+            column = min(width - 1, max(0, round((math.log(self.suggestion) - first) * scale)))
+            for row in rows:
+                row[column] = "|"
+        for lr, loss in zip(self.lrs, self.smoothed, strict=True):
+            if loss <= high:
+                y = min(height - 1, round((high - loss) / span * (height - 1)))
+                rows[y][round((math.log(lr) - first) * scale)] = "*"
+        labels = [f"{high:.4g}", *[""] * (height - 2), f"{low:.4g}"]
+        lines = [f"{label:>9} {''.join(row).rstrip()}" for label, row in zip(labels, rows, strict=True)]
+        left, right = f"lr {self.lrs[0]:.1e}", f"{self.lrs[-1]:.1e}"
+        return "\n".join([*lines, f"{'':>9} {left}{right:>{max(1, width - len(left))}}"])
+
+
+def find_lr(
+    trainer: Trainer,
+    x: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    start_lr: float = 1e-7,
+    end_lr: float = 10.0,
+    num_steps: int = 100,
+    batch_size: int = 32,
+    ramp: Literal["exponential", "linear"] = "exponential",
+    smoothing: float = 0.9,
+    divergence: float = 4.0,
+    method: Method = "valley",
+) -> LRCurve:
+    """Train with a growing learning rate and suggest one from how the loss falls.
+
+    The trainer is left as it was: parameters, buffers, optimizer state, history and step count come back,
+    also if something raises. Callbacks are not called. Batches are those that the next epoch would take.
+
+    ::
+
+        lr_t = start_lr (end_lr / start_lr)^(t / (num_steps - 1))
+        a_t = smoothing a_(t-1) + (1 - smoothing) loss_t        smoothed_t = a_t / (1 - smoothing^t)
+
+    Args:
+        trainer: with the optimizer whose rate is sought.
+        x, y, sample_weight: training data, as for ``fit``.
+        start_lr, end_lr: 0 < start_lr < end_lr.
+        num_steps: at most so many steps, >= 3; the data are gone through as often as that takes.
+        batch_size: that of the training to come, >= 1.
+        ramp: how the rate grows.
+        smoothing: in [0, 1).
+        divergence: the run ends when the smoothed loss exceeds so many times its smallest value, > 1,
+            or when the loss is not finite; what came after is left out.
+        method: ``"valley"``, ``"steepest"`` or ``"minimum"``; see :attr:`LRCurve.suggestions`.
+
+    Raises:
+        ArgumentError: an argument is out of range.
+        ShapeError, DataError: the data do not fit, as for ``fit``.
+
+    Source: Smith 2017, "Cyclical learning rates", arXiv:1506.01186, section 3.3; smoothing and stopping
+    after fastai.
+
+    >>> import numpy as np, learnkit as lk
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> trainer = lk.Trainer(lk.nn.Linear(1, 1), loss="mse", optimizer="sgd")
+    >>> curve = find_lr(trainer, x, 3 * x + 1, batch_size=64)
+    >>> 0.01 < curve.suggestion < 1
+    True
+    """
+    for name, value in (("start_lr", start_lr), ("end_lr", end_lr), ("divergence", divergence)):
+        positive("find_lr", name, value)
+    check_at_least_one("find_lr", "batch_size", batch_size)
+    if start_lr >= end_lr:
+        raise ArgumentError(f"find_lr: start_lr {start_lr!r} is not below end_lr {end_lr!r}")
+    if type(num_steps) is not int or num_steps < 3:
+        raise ArgumentError(f"find_lr: num_steps is {num_steps!r}, expected an integer >= 3")
+    if ramp not in ("exponential", "linear"):
+        raise ArgumentError(f"find_lr: ramp is {ramp!r}, expected 'exponential' or 'linear'")
+    if type(smoothing) not in (int, float) or not 0 <= smoothing < 1:
+        raise ArgumentError(f"find_lr: smoothing is {smoothing!r}, expected a number in [0, 1)")
+    if divergence <= 1:
+        raise ArgumentError(f"find_lr: divergence is {divergence!r}, expected a number > 1")
+    if method not in METHODS:
+        raise ArgumentError(f"find_lr: method is {method!r}, expected one of {', '.join(METHODS)}")
+    trainer.backend.activate()
+    rows = place(trainer.backend, x, y, sample_weight, dtype=trainer.dtype)
+    trainer.check(rows, fitting=True)
+    before = _Snapshot(trainer)
+    rate = _Ramp(start_lr, end_lr, num_steps, trainer.steps_done, ramp)
+    try:
+        trainer._scheduled = trainer.optimizer.with_lr(lambda lr: rate)
+        lrs, losses, smoothed, stopped = _run(
+            trainer, rows, rate, num_steps, batch_size, smoothing, divergence
+        )
+    finally:
+        before.restore(trainer)
+    return LRCurve(tuple(lrs), tuple(losses), tuple(smoothed), stopped, method)
+
+
+def _run(
+    trainer: Trainer,
+    rows: Rows,
+    rate: _Ramp,
+    num_steps: int,
+    batch_size: int,
+    smoothing: float,
+    divergence: float,
+) -> tuple[list[float], list[float], list[float], str]:
+    """Rates, losses and smoothed losses of the steps, and why they ended."""
+    lrs: list[float] = []
+    losses: list[float] = []
+    smoothed: list[float] = []
+    average = 0.0
+    for batch in _endless(trainer, rows, batch_size):
+        lr = rate(trainer.steps_done)
+        loss = float(trainer.step_rows(batch))
+        if not math.isfinite(loss):
+            return lrs, losses, smoothed, f"the loss was {loss} at lr {lr:.3g}"
+        average = smoothing * average + (1 - smoothing) * loss
+        lrs.append(lr)
+        losses.append(loss)
+        smoothed.append(average / (1 - smoothing ** len(lrs)))
+        best = min(smoothed)
+        if best > 0 and smoothed[-1] > divergence * best:
+            return lrs, losses, smoothed, f"the loss exceeded {divergence:g} times its best at lr {lr:.3g}"
+        if len(lrs) == num_steps:
+            break
+    return lrs, losses, smoothed, f"all {num_steps} steps were made"
+
+
+def _endless(trainer: Trainer, rows: Rows, batch_size: int) -> Iterator[Rows]:
+    """The batches of the epochs to come."""
+    while True:
+        yield from batches(trainer, rows, batch_size, shuffle=True)
+        trainer.epochs_done += 1  # the order is a function of it; the snapshot brings it back
+
+
+class _Snapshot:
+    """Everything of a trainer that a step changes."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._arrays = trainer.copy_arrays()
+        self._state = trainer.optimizer_state
+        self._scheduled = trainer._scheduled
+        self._epochs = trainer.epochs_done
+        state = copy.copy(self._state)
+        state.slots = {name: [_copied(a) for a in arrays] for name, arrays in self._state.slots.items()}
+        trainer.optimizer_state = state
+
+    def restore(self, trainer: Trainer) -> None:
+        trainer.model.load_arrays(self._arrays)
+        trainer.optimizer_state = self._state
+        trainer._scheduled = self._scheduled
+        trainer.epochs_done = self._epochs
+
+
+def _copied(a: Array) -> Array:
+    return array_namespace(a).asarray(a, copy=True)

@@ -16,7 +16,7 @@ from learnkit.autodiff.tape import CONSTANT, Backward, Node, observer
 from learnkit.autodiff.variable import Variable
 from learnkit.backends.base import Array, array_namespace
 
-__all__ = ["Composite", "several"]
+__all__ = ["Composite", "constants", "several"]
 
 
 class Composite:
@@ -43,18 +43,31 @@ class Composite:
         return without_first(self.function)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        arrays = [a for a in _flat(args) if hasattr(a, "dtype")]
-        xp = array_namespace(*arrays)
-        if any(type(a) is Variable for a in arrays):
-            return self.function(xp, *args, **options)
-        return self.find(xp)(*args, **options)
+        arrays = [a for a in (*args, *options.values()) if _is_array(a)]
+        level = max((a.node.level for a in arrays if type(a) is Variable), default=-1)
+        if level > 0:
+            return self.function(array_namespace(*arrays), *args, **options)
+        if level == 0:  # constants alone: the library's own function, which knows integers too
+            args = tuple(a.data if type(a) is Variable else a for a in args)
+            options = {k: v.data if type(v) is Variable else v for k, v in options.items()}
+            arrays = [a.data if type(a) is Variable else a for a in arrays]
+        value = self.find(array_namespace(*arrays))(*args, **options)
+        return constants(value) if level == 0 else value
 
     def __repr__(self) -> str:
         return f"<composite {self.name}>"
 
 
-def _flat(args: tuple[Any, ...]) -> list[Any]:
-    return [b for a in args for b in (a if isinstance(a, (list, tuple)) else (a,))]
+def constants(value: Any) -> Any:
+    """Arrays, and tuples and lists of arrays, as constants; anything else as it is."""
+    if isinstance(value, (tuple, list)) and any(_is_array(v) for v in value):
+        parts = [constants(v) for v in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return Variable(value, CONSTANT) if _is_array(value) else value
+
+
+def _is_array(x: Any) -> bool:
+    return hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type)
 
 
 class _Gradients:

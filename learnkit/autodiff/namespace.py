@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from learnkit.autodiff.composite import Composite
+from learnkit.autodiff.composite import Composite, constants
 from learnkit.autodiff.primitive import Primitive
 from learnkit.autodiff.rules import structure
 from learnkit.autodiff.rules.complex import is_complex
@@ -183,30 +183,27 @@ def _constant(function: Callable[..., Any]) -> Callable[..., Any]:
     return constant_function
 
 
-def constants(value: Any) -> Any:
-    """Arrays, and tuples of arrays, as constants; anything else as it is."""
-    if isinstance(value, tuple) and any(_is_array(v) for v in value):
-        parts = [constants(v) for v in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    return Variable(value, CONSTANT) if _is_array(value) else value
-
-
-def _is_array(x: Any) -> bool:
-    return type(x) is not Variable and hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type)
-
-
 def _asarray(
     base: Any, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
 ) -> Array:
-    """A variable stays on the tape, as do variables in nested lists; the rest becomes a constant."""
-    if type(obj) is Variable and obj.node is CONSTANT:
-        return constants(base.asarray(obj.data, dtype=dtype, device=device, copy=copy))
+    """A variable stays on the tape, as do variables in nested lists; the rest becomes a constant.
+
+    Without a copy the variable itself is returned, so that assignments to one are seen in the other.
+    """
     if type(obj) is Variable:
-        if device is not None and device != obj.device:
+        moved = device is not None and device != obj.device
+        cast = dtype is not None and dtype != obj.dtype
+        if copy is False and (moved or cast):
+            raise ValueError(
+                f"asarray: copy=False, but another {'device' if moved else 'dtype'} needs a copy"
+            )
+        if not (copy or moved or cast):
+            return obj
+        if obj.node is CONSTANT:
+            return constants(base.asarray(obj.data, dtype=dtype, device=device, copy=copy))
+        if moved:
             obj = structure.to_device(obj, device)
-        if dtype is None or dtype == obj.dtype:
-            return UNARY["positive"](obj) if copy else obj
-        return structure.astype(obj, dtype)
+        return structure.astype(obj, dtype) if cast else UNARY["positive"](obj)
     if isinstance(obj, (list, tuple)) and _holds_variable(obj):
         return structure.stack([_asarray(base, part, dtype=dtype, device=device) for part in obj])
     return constants(base.asarray(obj, dtype=dtype, device=device, copy=copy))

@@ -214,6 +214,41 @@ def test_constant_functions_take_variables():
     vjp(fn, x)
 
 
+INTEGERS = {
+    "prod": lambda xp, x: xp.prod(x),
+    "prod of small integers": lambda xp, x: xp.prod(xp.astype(x, xp.uint8), axis=0),
+    "cumulative_prod": lambda xp, x: xp.cumulative_prod(xp.astype(x, xp.int8), axis=1),
+    "cumulative_prod in a dtype": lambda xp, x: xp.cumulative_prod(x, axis=1, dtype=xp.int16),
+    "cumulative_sum": lambda xp, x: xp.cumulative_sum(xp.astype(x, xp.uint16), axis=0),
+    "sum": lambda xp, x: xp.sum(xp.astype(x, xp.int8)),
+    "vecdot": lambda xp, x: xp.vecdot(xp.astype(x, xp.uint8), xp.astype(x, xp.uint8)),
+    "linalg.vecdot": lambda xp, x: xp.linalg.vecdot(x, x),
+    "linalg.trace": lambda xp, x: xp.linalg.trace(xp.astype(x, xp.uint8)),
+    "linalg.matrix_power": lambda xp, x: xp.linalg.matrix_power(xp.astype(x, xp.float64), 2),
+    "tensordot": lambda xp, x: xp.tensordot(x, x),
+    "diff": lambda xp, x: xp.diff(x, prepend=x),
+    "sort": lambda xp, x: xp.sort(x, axis=0, descending=True),
+    "clip": lambda xp, x: xp.clip(x, 2, 3),
+    "tril": lambda xp, x: xp.tril(x),
+    "unstack": lambda xp, x: xp.unstack(x)[1],
+    "broadcast_arrays": lambda xp, x: xp.broadcast_arrays(x, x[:1, :])[1],
+    "meshgrid": lambda xp, x: xp.meshgrid(x[0, :], x[1, :])[0],
+}
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_functions_of_constants_are_those_of_the_library(backend, name):
+    """Integers promote as the library has it: sums and products of small ones come in a wider dtype."""
+    fn, over = INTEGERS[name], namespace(backend.xp)
+    x = backend.asarray([[1, 2], [3, 4]], "int64")
+    plain, found = fn(backend.xp, x), fn(over, over.asarray(x))
+    assert found.__array_namespace__() is over
+    assert not is_variable(found)
+    assert found.dtype == plain.dtype
+    assert tuple(found.shape) == tuple(plain.shape)
+    assert backend.to_numpy(found.data).tolist() == backend.to_numpy(plain).tolist()
+
+
 def test_unknown_names_are_attribute_errors():
     xp = over_numpy()
     for namespace_ in (xp, xp.linalg, xp.fft):

@@ -126,6 +126,8 @@ SYSTEMS = {
         regular(2, 2, 2),
         normal(2),
     ),
+    "solve real and complex": (lambda xp, a, b: xp.linalg.solve(a, b), regular(2, 2), twisted(2, 1)),
+    "solve complex and real": (lambda xp, a, b: xp.linalg.solve(a, b), regular_complex(2, 2), normal(2)),
     "solve complex": (lambda xp, a, b: xp.linalg.solve(a, b), regular_complex(2, 2), twisted(2, 1)),
     "solve constant matrix": (
         lambda xp, b: xp.linalg.solve(
@@ -158,6 +160,10 @@ SYSTEMS = {
 SPECTRAL = {
     "eigh": (eigh_all, regular(3, 3)),
     "eigh batch": (eigh_all, regular(2, 2, 2)),
+    "eigh of a matrix that is symmetric anyway": (
+        lambda xp, x: projectors(xp, xp.linalg.eigh(positive(xp, x)).eigenvectors),
+        regular(2, 2),
+    ),
     "eigh values only": (lambda xp, x: xp.linalg.eigh(hermitian(xp, x)).eigenvalues, regular(3, 3)),
     "eigh vectors only": (
         lambda xp, x: projectors(xp, xp.linalg.eigh(hermitian(xp, x)).eigenvectors),
@@ -368,3 +374,25 @@ def test_repeated_eigenvalues_have_gradients_where_the_vectors_do_not_matter():
 
     for name in ("eigvalsh", "svdvals"):
         np.testing.assert_allclose(grad(total(name))(np.eye(3)), np.eye(3), atol=1e-15)
+
+
+def test_the_gradient_of_eigenvectors_is_hermitian():
+    """As if the matrix had been symmetrised first, whatever of the vectors the loss looks at."""
+
+    def loss(x):
+        xp = array_namespace(x)
+        w, v = xp.linalg.eigh(x)
+        return xp.sum(xp.real(w * v[0, :] * xp.asarray([1.0, 2.0, 3.0])))
+
+    for x in (regular(3, 3), regular_complex(3, 3)):
+        got = grad(loss)(x + x.conj().T)
+        assert np.max(np.abs(got)) > 0.01
+        np.testing.assert_allclose(got, got.conj().T, atol=1e-14)
+
+
+@pytest.mark.parametrize("ord", [2, -2, "nuc"])
+def test_norms_of_equal_singular_values(backend, ord):
+    """Equal extreme singular values share the gradient, as equal elements of ``max`` do."""
+    x = backend.asarray(3.0 * np.eye(2), "float64")
+    got = grad(lambda x: array_namespace(x).linalg.matrix_norm(x, ord=ord))(x)
+    backend.assert_array(got, np.eye(2) * (1.0 if ord == "nuc" else 0.5), like=x, atol=1e-15)

@@ -116,13 +116,17 @@ POINTS = {
     "norm 3 at 0": (lambda xp, x: xp.linalg.vector_norm(x, ord=3), [0.0, 0.0], [0.0, 0.0]),
     "norm inf at 0": (lambda xp, x: xp.linalg.vector_norm(x, ord=math.inf), [0.0, 0.0], [0.0, 0.0]),
     "norm inf, tie": (lambda xp, x: xp.linalg.vector_norm(x, ord=math.inf), [2.0, -2.0], [0.5, -0.5]),
-    "norm 0.5, one 0": (
+    "norm 1.5, one 0": (
         lambda xp, x: xp.linalg.vector_norm(x, ord=1.5),
         [0.0, 2.0],
         [0.0, 1.0],
     ),
+    "norm 0.5 at 0": (lambda xp, x: xp.linalg.vector_norm(x, ord=0.5), [0.0, 0.0], [0.0, 0.0]),
+    "norm 0.5, one 0": (lambda xp, x: xp.linalg.vector_norm(x, ord=0.5), [0.0, 4.0], [0.0, 1.0]),
+    "norm -1, one 0": (lambda xp, x: xp.linalg.vector_norm(x, ord=-1), [0.0, 4.0], [0.0, 0.0]),
     "matrix norm at 0": (lambda xp, x: xp.linalg.matrix_norm(xp.reshape(x, (1, 2))), [0.0, 0.0], [0.0, 0.0]),
     "std of equal values": (lambda xp, x: xp.std(x), [2.0, 2.0, 2.0], [0.0, 0.0, 0.0]),
+    "std of equal values that are rounded": (lambda xp, x: xp.std(x), [0.1, 0.1, 0.1], [0.0, 0.0, 0.0]),
     "var of equal values": (lambda xp, x: xp.var(x), [2.0, 2.0, 2.0], [0.0, 0.0, 0.0]),
     "hypot at 0": (lambda xp, x: xp.hypot(x, x), [0.0], [0.0]),
     "atan2 at 0": (lambda xp, x: xp.atan2(x, 0.0 * x), [0.0], [0.0]),
@@ -177,6 +181,25 @@ def test_second_order_at_corners_is_finite(backend, name):
 
     got = grad(lambda x: array_namespace(x).sum(grad(total)(x)))(backend.asarray(x, "float64"))
     assert np.isfinite(backend.to_numpy(got)).all()
+
+
+def test_extremes_of_nan(backend):
+    """An extreme that is NaN has its gradient at the NaN; a bound that is NaN takes the place of all."""
+    nan = math.nan
+    x = backend.asarray([[1.0, nan, 2.0], [1.0, 2.0, 0.0]], "float64")
+    for name, row in (("max", [0.0, 1.0, 0.0]), ("min", [0.0, 0.0, 1.0])):
+        got = grad(lambda x, name=name: array_namespace(x).sum(getattr(array_namespace(x), name)(x, axis=1)))(
+            x
+        )
+        backend.assert_array(got, [[0.0, 1.0, 0.0], row], like=x)
+    for low in (nan, backend.asarray([nan, 0.0, nan], "float64")):
+        fn = lambda x, low=low: array_namespace(x).clip(x, low, 1.5)  # noqa: E731
+        value, pullback = vjp(fn, x)
+        number = isinstance(low, float)
+        backend.assert_array(value, [[nan, nan, nan], [nan, nan if number else 1.5, nan]])
+        backend.assert_array(
+            pullback(backend.xp.ones_like(x))[0], [[0.0, 0.0 if number else 1.0, 0.0], [0.0, 0.0, 0.0]]
+        )
 
 
 def test_logaddexp_of_minus_infinity(backend):

@@ -6,7 +6,16 @@ import array_api_compat
 import numpy as np
 import pytest
 
-from learnkit.autodiff import Variable, grad, is_variable, namespace, primitive, value_and_grad, vjp
+from learnkit.autodiff import (
+    Variable,
+    grad,
+    is_variable,
+    namespace,
+    primitive,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+)
 from learnkit.backends import array_namespace
 from learnkit.errors import ArgumentError, GradientError, LearnkitError, ShapeError
 
@@ -219,6 +228,34 @@ def test_asarray_of_the_namespace(backend):
     backend.assert_array(grad(fn)(x), [1.5, 2.5], like=x)
 
 
+def test_asarray_without_a_copy_is_the_variable_itself(backend):
+    """As of plain arrays: an assignment to one is seen in the other, and a copy stays as it was."""
+
+    def look(v):
+        xp = array_namespace(v)
+        same, no_copy, copy = xp.asarray(v), xp.asarray(v, copy=False), xp.asarray(v, copy=True)
+        v[0] = 7
+        assert [backend.to_numpy(stop_gradient(y))[0] for y in (same, no_copy, copy)] == [7, 7, 1]
+        with pytest.raises(ValueError, match="asarray: copy=False, but another dtype needs a copy"):
+            xp.asarray(v, dtype=xp.float32 if v.dtype != xp.float32 else xp.float64, copy=False)
+
+    look(namespace(backend.xp).asarray(backend.asarray([1, 2], "int64"), copy=True))
+    on_tape(lambda v: look(v * 1.0), backend.asarray([1.0, 2.0]))
+
+
+def test_constants_inside_a_gradient_of_a_gradient_are_of_its_namespace():
+    """array-api-compat refuses arrays of two namespaces, and so would every function that asks it."""
+
+    def fn(v):
+        xp = array_api_compat.array_namespace(v)
+        made = [xp.ones_like(v), xp.asarray([1.0, 2.0]), xp.sort(xp.ones_like(v)), xp.argmax(v), v > 1.0]
+        for m in made:
+            assert array_api_compat.array_namespace(v, m) is xp
+        return xp.sum(v * v * v * made[0])
+
+    np.testing.assert_array_equal(grad(lambda v: total(grad(fn)(v)))(X), 6.0 * X)
+
+
 def test_the_namespace_lists_what_it_has_and_refuses_the_rest():
     xp = namespace(array_api_compat.numpy)
     for name in dir(xp):
@@ -388,6 +425,21 @@ MISTAKES = {
         lambda: vjp_with([X, X]),
         ShapeError,
         "expects 1 arrays, one for each result, got 2",
+    ),
+    "vectors of two lengths": (
+        lambda: grad(lambda v: array_namespace(v).vecdot(v, np.ones(1)))(X),
+        ShapeError,
+        "vecdot: 2 and 1 elements along axis -1, expected as many",
+    ),
+    "axes of two lengths": (
+        lambda: grad(lambda v: total(array_namespace(v).tensordot(v, np.ones((3, 2)))))(np.ones((2, 3))),
+        ShapeError,
+        "tensordot: the axes summed over have lengths (2, 3) and (3, 2), expected equal ones",
+    ),
+    "cross product in the plane": (
+        lambda: grad(lambda v: total(array_namespace(v).linalg.cross(v, v)))(X),
+        ShapeError,
+        "cross: 2 and 2 elements along axis -1, expected 3 and 3",
     ),
     "index out of range": (
         lambda: grad(lambda v: array_namespace(v).take(v, np.asarray([5])))(X),

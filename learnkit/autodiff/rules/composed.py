@@ -14,7 +14,7 @@ import array_api_compat
 from learnkit.autodiff.rules.complex import conjugate, is_complex
 from learnkit.autodiff.variable import plain_value
 from learnkit.backends.base import PYTHON_SCALARS, Array, size_of
-from learnkit.errors import GradientError
+from learnkit.errors import GradientError, ShapeError
 
 __all__ = ["COMPOSED", "LINALG_COMPOSED"]
 
@@ -23,10 +23,17 @@ def clip(xp: Any, x: Array, /, min: Any = None, max: Any = None) -> Array:
     """``x`` held between bounds; where it is at or beyond a bound, the gradient goes to the bound, and a
     tie counts as inside, as in PyTorch."""
     if min is not None:
-        x = xp.where(xp.less(x, min), _like(xp, min, x), x)
+        x = xp.where(_beyond(xp, xp.less, x, min), _like(xp, min, x), x)
     if max is not None:
-        x = xp.where(xp.greater(x, max), _like(xp, max, x), x)
+        x = xp.where(_beyond(xp, xp.greater, x, max), _like(xp, max, x), x)
     return x
+
+
+def _beyond(xp: Any, compare: Any, x: Array, bound: Any) -> Array:
+    """Whether the bound takes the place of ``x``; a bound that is NaN does."""
+    if type(bound) in PYTHON_SCALARS:
+        return compare(x, bound) if bound == bound else xp.ones_like(x, dtype=xp.bool)
+    return xp.logical_or(compare(x, bound), xp.isnan(bound))
 
 
 def _like(xp: Any, value: Any, x: Array) -> Array:
@@ -202,6 +209,11 @@ def cumulative_prod(
 
 def vecdot(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """Sum of products along ``axis``, with the conjugate of the first."""
+    if x1.shape[axis] != x2.shape[axis]:
+        raise ShapeError(
+            f"vecdot: {x1.shape[axis]} and {x2.shape[axis]} elements along axis {axis}, expected as many",
+            hint=f"the arrays have shapes {tuple(x1.shape)} and {tuple(x2.shape)}",
+        )
     return xp.sum(xp.multiply(conjugate(xp, x1), x2), axis=axis)
 
 
@@ -213,6 +225,12 @@ def tensordot(xp: Any, x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
     else:
         left = [i % len(x1.shape) for i in axes[0]]
         right = [i % len(x2.shape) for i in axes[1]]
+    summed_a, summed_b = (tuple(x.shape[i] for i in a) for x, a in ((x1, left), (x2, right)))
+    if summed_a != summed_b:
+        raise ShapeError(
+            f"tensordot: the axes summed over have lengths {summed_a} and {summed_b}, expected equal ones",
+            hint=f"the arrays have shapes {tuple(x1.shape)} and {tuple(x2.shape)}, axes is {axes}",
+        )
     keep_a = [i for i in range(len(x1.shape)) if i not in left]
     keep_b = [i for i in range(len(x2.shape)) if i not in right]
     shape = (*(x1.shape[i] for i in keep_a), *(x2.shape[i] for i in keep_b))
@@ -270,6 +288,11 @@ def trace(xp: Any, x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
 
 def cross(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """The cross product of vectors of three entries along ``axis``."""
+    if x1.shape[axis] != 3 or x2.shape[axis] != 3:
+        raise ShapeError(
+            f"cross: {x1.shape[axis]} and {x2.shape[axis]} elements along axis {axis}, expected 3 and 3",
+            hint=f"the arrays have shapes {tuple(x1.shape)} and {tuple(x2.shape)}",
+        )
     x1, x2 = broadcast_arrays(xp, x1, x2)
     a0, a1, a2 = unstack(xp, x1, axis=axis)
     b0, b1, b2 = unstack(xp, x2, axis=axis)
@@ -328,7 +351,13 @@ def vector_norm(xp: Any, x: Array, /, *, axis: Any = None, keepdims: bool = Fals
         return xp.sum(xp.astype(xp.not_equal(x, 0), size.dtype), axis=axis, keepdims=keepdims)
     if ord == 1:
         return xp.sum(size, axis=axis, keepdims=keepdims)
-    total = xp.sum(xp.pow(size, float(ord)), axis=axis, keepdims=keepdims)
+    if ord < 1:  # the slope at 0 is infinite: 0 is taken instead, as in PyTorch
+        none = xp.equal(size, 0)
+        powers = xp.pow(xp.where(none, xp.ones_like(size), size), float(ord))
+        powers = xp.where(none, xp.full_like(size, 0.0 if ord > 0 else math.inf), powers)
+    else:
+        powers = xp.pow(size, float(ord))
+    total = xp.sum(powers, axis=axis, keepdims=keepdims)
     zero = xp.equal(total, 0)
     safe = xp.where(zero, xp.ones_like(total), total)
     return xp.where(zero, total, xp.pow(safe, 1.0 / ord))
@@ -340,7 +369,9 @@ def matrix_norm(xp: Any, x: Array, /, *, keepdims: bool = False, ord: Any = "fro
         return _root_of_squares(xp, x, (-2, -1), keepdims)
     if ord in ("nuc", 2, -2):
         s = xp.linalg.svdvals(x)
-        value = xp.sum(s, axis=-1) if ord == "nuc" else s[..., 0] if ord == 2 else s[..., -1]
+        # The extremes, and not the first and last: equal ones share the gradient.
+        reduce = xp.sum if ord == "nuc" else xp.max if ord == 2 else xp.min
+        value = reduce(s, axis=-1)
     elif ord in (1, -1, math.inf, -math.inf):
         sums = xp.sum(_modulus(xp, x), axis=-2 if abs(ord) == 1 else -1)
         value = xp.max(sums, axis=-1) if ord > 0 else xp.min(sums, axis=-1)

@@ -1,4 +1,4 @@
-"""Linear systems, determinants and decompositions, batched over leading axes.
+"""Linear systems and decompositions, batched over leading axes.
 
 The rules are those of PyTorch, with gradients of complex matrices as conjugates. Each holds where the
 function is smooth: an invertible matrix, distinct eigenvalues or singular values, constant rank. The
@@ -14,6 +14,8 @@ import array_api_compat
 from learnkit.autodiff.composite import several
 from learnkit.autodiff.primitive import Primitive, primitive
 from learnkit.autodiff.rules.complex import hermitian, is_complex, to_dtype
+from learnkit.autodiff.rules.determinants import det, slogdet
+from learnkit.autodiff.rules.elementwise import fit
 from learnkit.autodiff.tape import Node
 from learnkit.autodiff.variable import plain_value
 from learnkit.backends.base import Array
@@ -41,72 +43,22 @@ def _inv_rule(xp: Any, g: Array, y: Array, parents: Parents) -> tuple[Array]:
 def solve(xp: Any, x1: Array, x2: Array, /) -> tuple[Array, Any]:
     """``x`` with ``x1 x = x2``, for an invertible ``x1``; a 1-D ``x2`` is one vector."""
     x = xp.linalg.solve(x1, x2)
-    return x, (x1, x, x2.shape)
+    return x, (x1, x, (x2.shape, x2.dtype))
 
 
 @solve.rule
 def _solve_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
-    from learnkit.autodiff.rules.elementwise import unbroadcast
-
-    a, x, shape = saved
-    vector = len(shape) == 1
+    a, x, kind = saved
+    vector = len(kind[0]) == 1
     if vector:
         x, g = xp.expand_dims(x, axis=-1), xp.expand_dims(g, axis=-1)
     db = xp.linalg.solve(hermitian(xp, a), g)
     da = None
     if parents[0] is not None:
-        da = unbroadcast(xp, xp.negative(xp.matmul(db, hermitian(xp, x))), a.shape)
+        da = fit(xp, xp.negative(xp.matmul(db, hermitian(xp, x))), (a.shape, a.dtype))
     if vector:
         db = xp.squeeze(db, axis=-1)
-    return da, (None if parents[1] is None else unbroadcast(xp, db, shape))
-
-
-@primitive()
-def det(xp: Any, x: Array, /) -> tuple[Array, Any]:
-    """The determinant; the gradient needs an invertible matrix."""
-    y = xp.linalg.det(x)
-    return y, (x, y)
-
-
-@det.rule
-def _det_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
-    a, y = saved
-    factor = xp.multiply(g, _conj(xp, y))
-    return (xp.multiply(_as_matrix(xp, factor), hermitian(xp, xp.linalg.inv(a))),)
-
-
-class SlogdetResult(NamedTuple):
-    """Sign and logarithm of the absolute value of a determinant."""
-
-    sign: Array
-    logabsdet: Array
-
-
-def _slogdet_backward(xp: Any, gs: tuple[Any, ...], saved: Any, parents: Parents) -> tuple[Array | None, ...]:
-    a, sign = saved
-    g_sign, g_log = gs
-    weight = g_log
-    if g_sign is not None and is_complex(sign):
-        turn = xp.real(xp.multiply(xp.conj(g_sign), xp.multiply(1j, sign)))
-        imaginary = xp.multiply(1j, xp.astype(turn, sign.dtype))
-        weight = imaginary if weight is None else xp.add(xp.astype(weight, sign.dtype), imaginary)
-    if weight is None:  # the sign of a real determinant is constant
-        return (xp.zeros_like(a),)
-    return (xp.multiply(_as_matrix(xp, to_dtype(xp, weight, a.dtype)), hermitian(xp, xp.linalg.inv(a))),)
-
-
-#: Sign and log of the absolute determinant of an invertible matrix.
-slogdet = several(
-    "slogdet",
-    lambda xp, x, /: _slogdet_forward(xp, x),
-    _slogdet_backward,
-    SlogdetResult,
-)
-
-
-def _slogdet_forward(xp: Any, x: Array, /) -> tuple[tuple[Array, ...], Any]:
-    sign, logabsdet = xp.linalg.slogdet(x)
-    return (sign, logabsdet), (x, sign)
+    return da, (None if parents[1] is None else fit(xp, db, kind))
 
 
 @primitive()
@@ -153,9 +105,11 @@ def _eigh_backward(xp: Any, gs: tuple[Any, ...], saved: Any, parents: Parents) -
     if gw is not None:
         values = _diagonal_matrix(xp, to_dtype(xp, gw, v.dtype))
         inner = values if inner is None else xp.add(inner, values)
-    return (xp.matmul(xp.matmul(v, inner), vh),)
+    whole = xp.matmul(xp.matmul(v, inner), vh)
+    return (xp.multiply(0.5, xp.add(whole, hermitian(xp, whole))),)
 
 
+#: The gradient is Hermitian, as if the matrix had been symmetrised first.
 #: Eigenvalues and vectors of a Hermitian matrix; the vectors' gradient needs distinct eigenvalues.
 eigh = several("eigh", _eigh_forward, _eigh_backward, EighResult)
 
@@ -325,15 +279,6 @@ def _pinv_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
     right = xp.subtract(gh, xp.matmul(xp.matmul(gh, p), a))
     third = xp.matmul(ph, xp.matmul(p, right))
     return (xp.add(first, xp.add(second, third)),)
-
-
-def _conj(xp: Any, x: Array) -> Array:
-    return xp.conj(x) if is_complex(x) else x
-
-
-def _as_matrix(xp: Any, x: Array) -> Array:
-    """A batch of numbers as a batch of 1 x 1 matrices."""
-    return xp.expand_dims(xp.expand_dims(x, axis=-1), axis=-1)
 
 
 def _differences(xp: Any, w: Array) -> Array:

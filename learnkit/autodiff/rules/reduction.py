@@ -79,6 +79,8 @@ def _var(name: str) -> Primitive:
         n = size_of(x.shape) // max(1, size_of(_kept_shape(x.shape, axis))) - correction
         deviation = xp.subtract(x, xp.mean(x, axis=axis, keepdims=True))
         if root:  # of constant values: no direction is steeper than another, so 0, as in PyTorch
+            # The mean is rounded, and y may be nothing but that error: what is left of it is taken out.
+            deviation = xp.subtract(deviation, xp.mean(deviation, axis=axis, keepdims=True))
             g = xp.divide(g, xp.multiply(2.0, xp.where(xp.equal(y, 0), xp.ones_like(y), y)))
         scale = 2.0 / n if n > 0 else math.nan
         return (xp.multiply(_spread(xp, g, x.shape, axis), xp.multiply(scale, deviation)),)
@@ -98,7 +100,9 @@ def _extremum(name: str) -> Primitive:
     def backward(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
         x, y, axis = saved
         kept = _kept_shape(x.shape, axis)
-        hit = xp.astype(xp.equal(x, xp.reshape(y, kept)), g.dtype)
+        y = xp.reshape(y, kept)
+        at = xp.logical_or(xp.equal(x, y), xp.logical_and(xp.isnan(x), xp.isnan(y)))
+        hit = xp.astype(at, g.dtype)
         share = xp.divide(xp.reshape(g, kept), xp.sum(hit, axis=axis, keepdims=True))
         return (xp.multiply(hit, share),)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from learnkit.optim.transforms import Chain
 from learnkit.plugins import registry
 from learnkit.plugins.spec import parse_spec
 from learnkit.schedules.base import Schedule
+from learnkit.schedules.named import gives_peak, peak_field, with_peak
 
 __all__ = ["check_components", "make_loss", "make_model", "make_optimizer", "settled"]
 
@@ -58,13 +58,14 @@ class Defaults:
         return round(min(2.0, max(0.01, 1000 / self.rows)), 4)
 
 
-def settled(config: RunConfig, rows: int, task: str, backend: str) -> RunConfig:
+def settled(config: RunConfig, rows: int, task: str, backend: str, loss: Spec | None = None) -> RunConfig:
     """The configuration with every choice made, so that it repeats the run whatever the defaults become.
 
     Args:
         rows: training rows, >= 1.
         task: ``"classification"`` or ``"regression"``.
         backend: the name of the one in use.
+        loss: what the training targets suggest, for a configuration without a loss.
 
     Raises:
         ArgumentError: the batch size is more than ``rows``.
@@ -83,12 +84,12 @@ def settled(config: RunConfig, rows: int, task: str, backend: str) -> RunConfig:
         with _Named(config, "optimizer"):
             own = getattr(registry.create("optimizer", optimizer), "lr", None)
         with _Named(config, "schedule"):
-            given = "lr" in _options(optimizer) or _peak_field(config.schedule) in _options(config.schedule)
+            given = "lr" in _options(optimizer) or gives_peak(config.schedule)
         lr = own if isinstance(own, float) and not given else None
     return dataclasses.replace(
         config,
         task=task,
-        loss=config.loss or ("cross_entropy" if task == "classification" else "mse"),
+        loss=config.loss or loss or ("cross_entropy" if task == "classification" else "mse"),
         optimizer=optimizer,
         lr=lr,
         dropout=defaults.dropout() if config.dropout is None else config.dropout,
@@ -167,23 +168,17 @@ def make_optimizer(config: RunConfig) -> Optimizer:
 
 
 def _made_schedule(spec: Spec, peak: Any, config: RunConfig) -> Schedule:
-    """The schedule, the first field of whose class is the peak."""
-    first = _peak_field(spec)
-    given = _options(spec)
-    if first in given and config.lr is not None:
+    """The schedule; the first field of its class is the peak."""
+    if config.lr is not None and gives_peak(spec):
         raise ArgumentError(
-            f"the learning rate is given twice, as {first} of the schedule and as {config.label('lr')}",
+            f"the learning rate is given twice, as {peak_field(spec)} of the schedule and as "
+            f"{config.label('lr')}",
             hint="leave one of them out",
         )
-    defaults = {} if first is None or first in given else {first: peak}
-    schedule: Schedule = _made("schedule", spec, Schedule, **defaults)
+    schedule = with_peak(spec, peak)
+    if not isinstance(schedule, Schedule):
+        raise ArgumentError(f"schedule {spec!r} is {type(schedule).__name__}, expected a Schedule")
     return schedule
-
-
-def _peak_field(spec: Spec) -> str | None:
-    """The name of the first field of a schedule, which is its largest value."""
-    name = parse_spec(spec)[0] if isinstance(spec, str) else spec["name"]
-    return next(iter(inspect.signature(registry.get("schedule", name)).parameters), None)
 
 
 def _with_lr(optimizer: Optimizer, lr: Schedule) -> Optimizer:

@@ -40,7 +40,9 @@ NARROW = 512
     "--dropout", type=float, metavar="P", help="In [0, 1). Default 0.1; 0 for many rows of numbers."
 )
 @click.option("--activation", metavar="SPEC", help="Default relu.")
-@click.option("--loss", metavar="SPEC", help="Default cross_entropy, or mse. With options: huber:delta=2.")
+@click.option(
+    "--loss", metavar="SPEC", help="Default by the target, and told why. With options: huber:delta=2."
+)
 @click.option("--optimizer", metavar="SPEC", help="Default adamw; with options: sgd:lr=0.1,momentum=0.9.")
 @click.option("--schedule", metavar="SPEC", help="Default onecycle; it peaks at the optimizer's lr.")
 @click.option("--lr", type=float, metavar="LR", help="Learning rate. Default 0.005, or that of --optimizer.")

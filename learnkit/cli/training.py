@@ -22,11 +22,12 @@ from learnkit.cli.rundir import CONFIG, METRICS, MODEL, MetricsFile, RunDirector
 from learnkit.config import RunConfig, write_config
 from learnkit.data import DataSet, Preprocessor, load_source
 from learnkit.errors import DivergedError, MissingDependencyError, ShapeError
+from learnkit.losses import Suggestion, suggest
 from learnkit.metrics import InOriginalUnits
 from learnkit.training import Callback, EarlyStopping, Trainer
 from learnkit.training.progress import progress_for
 
-__all__ = ["Orders", "run_training"]
+__all__ = ["Orders", "prepare", "run_training"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Prepared:
     arrays: dict[str, tuple[Any, Any]]
     trainer: Trainer
     data: DataSet
+    suggestion: Suggestion | None
 
     @property
     def steps(self) -> int:
@@ -66,7 +68,7 @@ def run_training(config: RunConfig, orders: Orders) -> int:
     backend = check_components(config)
     talk = Talk(as_json=orders.as_json, quiet=orders.quiet)
 
-    prepared = _prepare(config, backend, talk)
+    prepared = prepare(config, backend, talk)
     plan = _plan(prepared)
     if orders.dry_run:
         talk("dry run: nothing was trained or written")
@@ -101,7 +103,7 @@ def _check_libraries() -> None:
             ) from error
 
 
-def _prepare(config: RunConfig, backend: Any, talk: Talk) -> Prepared:
+def prepare(config: RunConfig, backend: Any, talk: Talk) -> Prepared:
     """Read, split and transform the data, and build what is trained on it."""
     data = load_source(
         str(config.source),
@@ -120,24 +122,29 @@ def _prepare(config: RunConfig, backend: Any, talk: Talk) -> Prepared:
         for name, part in (("training", training), ("validation", validation), ("test", test))
         if part is not None
     }
-    config = settled(config, len(training), data.task, backend.name)
     preprocessor = training.fit_preprocessor()
     arrays = {name: part.arrays(preprocessor) for name, part in parts.items()}
     code = preprocessor.target
+    # Of the targets as the loss sees them: a regression's are standardised, and so is a delta.
+    y = arrays["training"][1]
+    suggestion = None if config.loss is not None else suggest(data.task, y)
+    config = settled(
+        config, len(training), data.task, backend.name, None if suggestion is None else suggestion.loss
+    )
     metrics: list[Any] = ["accuracy"]
     if code.task == "regression":
         metrics = [InOriginalUnits(name, scale=code.std, shift=code.mean) for name in ("rmse", "mae")]
         metrics.append("r2")
     trainer = Trainer(
         make_model(config, preprocessor.n_features, code.n_outputs),
-        make_loss(config),
+        make_loss(config).resolve((len(y), code.n_outputs), y),
         make_optimizer(config),
         metrics=metrics,
         backend=backend,
         dtype=config.dtype,
         seed=config.seed,
     )
-    prepared = Prepared(config, preprocessor, parts, arrays, trainer, data)
+    prepared = Prepared(config, preprocessor, parts, arrays, trainer, data, suggestion)
     _check_loss(prepared)
     talk(*_plan_lines(prepared))
     return prepared
@@ -244,6 +251,7 @@ def _plan(prepared: Prepared) -> dict[str, Any]:
         "epochs": config.epochs,
         "batch_size": config.batch_size,
         "steps": prepared.steps * (config.epochs or 0),
+        "loss_reason": None if prepared.suggestion is None else prepared.suggestion.reason,
         "config": config.to_dict(),
     }
 
@@ -263,9 +271,11 @@ def _plan_lines(prepared: Prepared) -> list[str]:
         f"clip {config.clip:g}" if config.clip else "no clipping",
     ]
     model = " - ".join(map(str, widths))
-    note = []
+    note: list[str] = []
+    if prepared.suggestion is not None:
+        note.append(f"loss: {prepared.suggestion}; --loss overrides it")
     if config.task == "regression":
-        note = ["losses: of the standardised target; metrics: in the unit of " + repr(prepared.data.target)]
+        note += ["losses: of the standardised target; metrics: in the unit of " + repr(prepared.data.target)]
     return [
         f"split: {sizes} rows{own}, seed {config.seed}",
         f"model: {model}, {_spec(config.activation)}, dropout {config.dropout:g}, "

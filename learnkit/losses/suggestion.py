@@ -15,18 +15,24 @@ __all__ = ["Suggestion", "suggest"]
 
 #: A value further outside the quartiles than this many times their distance is an outlier: Tukey's "far out".
 FAR_OUT = 3.0
+#: Targets lean if the distances of both quartiles from the median differ by more than this part of their sum.
+LEAN = 0.05
 #: Outliers decide the squared error if this share of the squared deviations from the median is theirs.
 INFLUENCE = 0.5
-#: An outlier that belongs to a long tail has neighbours: more than this share of the rows is no accident.
-FEW = 0.05
+#: More than this share of the rows are no outliers but another kind of row.
+FEW = 0.2
 #: 1.345 standard deviations of the error leave a Huber loss 95 % as efficient as MSE on normal errors.
 EFFICIENT = 1.345
 #: The standard deviation of a normal distribution over its median absolute deviation.
 MAD_TO_STD = 1.4826
+#: Fewer rows say nothing of outliers or counts.
+ENOUGH = 5
 #: The largest class over the smallest from which on classes count as imbalanced.
 IMBALANCE = 10.0
 #: Counts with a larger median are as good as numbers.
 SMALL_COUNT = 20.0
+#: Variance over mean, 1 for a Poisson distribution; beyond this they are hardly counts of single events.
+DISPERSION = 20.0
 #: A region of less than this share of the elements is small.
 SMALL_REGION = 0.05
 
@@ -68,7 +74,7 @@ def suggest(task: str, y: Any = None) -> Suggestion:
         ArgumentError: the task is unknown, or needs targets and there are none.
         DataError: the targets do not belong to the task.
 
-    >>> print(suggest("regression", [1.0, 2.0, 3.0, 4.0, 5.0]))
+    >>> print(suggest("regression", [1.5, 2.0, 3.0, 4.0, 5.0]))
     mse: no outliers among the targets
     >>> suggest("binary", [0, 1, 0, 1]).loss
     'binary_cross_entropy'
@@ -93,9 +99,6 @@ def suggest(task: str, y: Any = None) -> Suggestion:
 
 def _regression(y: Any) -> Suggestion:
     flat = _numbers(y)
-    counts = _are_counts(flat)
-    if counts is not None:
-        return _count_loss(counts)
     found = _outliers(flat)
     if found is not None:
         share, influence, delta = found
@@ -105,10 +108,15 @@ def _regression(y: Any) -> Suggestion:
             f"{influence:.0%} of the squared error",
             (("mae", "fits the median"), ("mse", "if large errors on those rows matter most")),
         )
+    counts = _are_counts(flat)
+    if counts is not None:
+        return _count_loss(counts)
     alternatives = [("huber", "if single errors should not count so much"), ("mae", "fits the median")]
     low, high = min(flat), max(flat)
     if low > 0 and high > 1000 * low:
-        alternatives.append(("msle", "if ratios matter more than differences: the targets span decades"))
+        alternatives.append(
+            ("msle", "if ratios matter more than differences: the largest is over 1000 times the smallest")
+        )
     return Suggestion("mse", "no outliers among the targets", tuple(alternatives))
 
 
@@ -120,11 +128,12 @@ def _counts(y: Any) -> Suggestion:
 
 
 def _are_counts(flat: list[float]) -> str | None:
-    """Why they are counts: whole numbers from 0 up, several of them, and small."""
-    if min(flat) < 0 or any(v != int(v) for v in flat):
+    """Why they are counts: small whole numbers >= 0, that vary about as much as counts of that size do."""
+    if len(flat) < ENOUGH or min(flat) < 0 or any(v != int(v) for v in flat):
         return None
-    distinct = len(set(flat))
-    if distinct < 3 or statistics.median(flat) > SMALL_COUNT:
+    if len(set(flat)) < 3 or statistics.median(flat) > SMALL_COUNT or (min(flat) > 0 and max(flat) < 10):
+        return None  # grades from 1 to 5, for instance
+    if not 0.5 <= statistics.pvariance(flat) / statistics.fmean(flat) <= DISPERSION:
         return None
     return f"the targets are counts, whole numbers from {min(flat):g} to {max(flat):g}"
 
@@ -138,22 +147,45 @@ def _count_loss(why: str) -> Suggestion:
 
 
 def _outliers(flat: list[float]) -> tuple[float, float, float] | None:
-    """The share of outliers, their part of the squared deviations, and a delta for a Huber loss."""
-    if len(flat) < 8:
+    """The share of outliers, their part of the squared deviations, and a delta for a Huber loss.
+
+    None of it depends on the unit or the zero of the targets.
+    """
+    if len(flat) < ENOUGH:
         return None
     low, middle, high = statistics.quantiles(flat, n=4, method="inclusive")
-    if high == low:  # more than half of the targets are equal: there is no scale to be far from
+    if not low < middle < high:  # many targets are equal: there is no scale to be far from
         return None
-    reach = FAR_OUT * (high - low)
-    far = [v for v in flat if v < low - reach or v > high + reach]
+    straight = _straightener(low, middle, high)
+    first, last = sorted((straight(low), straight(high)))
+    reach = FAR_OUT * (last - first)
+    far = [v for v in flat if not first - reach <= straight(v) <= last + reach]
     if not far or len(far) > FEW * len(flat):
         return None
     influence = sum((v - middle) ** 2 for v in far) / sum((v - middle) ** 2 for v in flat)
     if influence < INFLUENCE:
         return None
     mad = statistics.median(abs(v - middle) for v in flat)
-    scale = MAD_TO_STD * mad if mad else (high - low) / 1.349
-    return len(far) / len(flat), influence, EFFICIENT * scale
+    return len(far) / len(flat), influence, EFFICIENT * MAD_TO_STD * mad
+
+
+def _straightener(low: float, middle: float, high: float) -> Callable[[float], float]:
+    """What makes leaning targets symmetric: the logarithm above the origin that makes their quartiles so.
+
+    A target with a long tail, such as a price, has values far from its quartiles that are no outliers: an
+    outlier is what lies far out on this scale.
+    """
+    lean = low + high - 2 * middle
+    if abs(lean) <= LEAN * (high - low):
+        return lambda v: v
+    origin = (low * high - middle * middle) / lean
+    scale = middle - origin  # of the sign of the lean, so a tail to the left is mirrored
+
+    def straight(v: float) -> float:
+        ratio = (v - origin) / scale
+        return math.log(ratio) if ratio > 0 else -math.inf
+
+    return straight
 
 
 def _numbers(y: Any) -> list[float]:

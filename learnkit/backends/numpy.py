@@ -170,6 +170,9 @@ class NumpyKernels(Kernels):
             self._remember(key, found)
         return found
 
+    def surely_without(self, x: Array, value: int) -> bool:
+        return not np.equal(x, value).any()
+
     def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
         y = x @ weight
         if bias is None:

@@ -73,9 +73,6 @@ class CrossEntropy(ClassLoss):
     def mean(self, y_pred: Array, y_true: Array) -> Array:
         # The step of every classifier: one primitive.
         if self.weight is None and self.label_smoothing == 0 and _plain_classes(y_pred, y_true):
-            if self.ignore_index is None:
-                xp = array_namespace(y_pred)
-                return xp.mean(layers.softmax_cross_entropy(y_pred, y_true))
             return mean_softmax_cross_entropy(y_pred, y_true, self.ignore_index)
         return super().mean(y_pred, y_true)
 

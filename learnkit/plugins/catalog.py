@@ -141,7 +141,7 @@ def markdown(entries: list[Entry]) -> str:
     lines = [
         "# Components",
         "",
-        "Made from the docstrings by `learnkit components --markdown`. An option without a default is needed.",
+        "Made from the docstrings by `learnkit components --markdown`. Options without a default are needed.",
         "",
     ]
     for kind in dict.fromkeys(entry.kind for entry in entries):

@@ -12,6 +12,7 @@ from learnkit.backends.base import Array
 from learnkit.data.batches import permutation
 from learnkit.data.splits import random_split, stratified_split
 from learnkit.errors import ArgumentError, CallbackError, DataError, DivergedError, LearnkitError
+from learnkit.metrics.base import on_host
 from learnkit.optim.transforms import global_norm
 from learnkit.training.callbacks import Callback
 from learnkit.training.history import EpochReport, History, StepReport
@@ -21,7 +22,7 @@ from learnkit.training.rows import Rows, check_at_least_one, place
 if TYPE_CHECKING:
     from learnkit.training.trainer import Trainer
 
-__all__ = ["evaluate", "fit"]
+__all__ = ["batches", "evaluate", "fit"]
 
 
 def fit(
@@ -49,12 +50,12 @@ def fit(
     rows, held_out = _validation(trainer, rows, validation_data, validation_split)
     if not len(rows):
         raise DataError("fit got 0 training rows, expected at least 1")
-    trainer.check(rows)
+    trainer.check(rows, fitting=True)
     if held_out is not None:
         trainer.check(held_out)
     steps = math.ceil(len(rows) / batch_size)
     last_epoch = trainer.epochs_done + epochs
-    trainer.schedule(trainer.steps_done + epochs * steps)
+    trainer.schedule(trainer.steps_done + epochs * steps, steps)
     trainer.stop_reason = None
     if verbose:
         callbacks = [*callbacks, progress_for(last_epoch, steps)]
@@ -71,13 +72,14 @@ def fit(
             trainer.epochs_done += 1
             report = _report(trainer, last_epoch, loss, values, held_out is not None, len(rows), start)
             trainer.history.epochs.append(report)
+            trainer.observe(report.numbers())
             _call(callbacks, "on_epoch_end", trainer, report)
     finally:
         _call(callbacks, "on_fit_end", trainer, trainer.history)
     return trainer.history
 
 
-def evaluate(trainer: Trainer, rows: Rows, batch_size: int) -> dict[str, float]:
+def evaluate(trainer: Trainer, rows: Rows, batch_size: int) -> dict[str, Any]:
     """Loss and metrics over all rows, in inference mode; waits for the device once, at the end."""
     sums = _Sums(trainer)
     with trainer.backend.quiet():
@@ -111,11 +113,17 @@ class _Sums:
     def loss(self) -> float:
         return float(self._loss) / self._rows
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, Any]:
+        """A number for each metric, or nested lists of numbers; waits for the device."""
         return {
-            name: metric.compute(tuple(float(s) for s in self._metrics[name]))
+            name: _plain(metric.compute(on_host(self._metrics[name])))
             for name, metric in self._trainer.metrics.items()
         }
+
+
+def _plain(value: Any) -> Any:
+    """An array as nested lists of numbers, which compare, print and can be written as JSON."""
+    return value if type(value) is float else value.tolist() if hasattr(value, "tolist") else float(value)
 
 
 def _train_epoch(
@@ -127,7 +135,7 @@ def _train_epoch(
 ) -> float:
     """One pass over the training rows: the mean loss."""
     sums = _Sums(trainer)
-    for batch in _batches(trainer, rows, batch_size, shuffle):
+    for batch in batches(trainer, rows, batch_size, shuffle):
         loss = trainer.step_rows(batch)
         sums.add_loss(loss, len(batch))
         if trainer.backend.on_host and not math.isfinite(float(loss)):
@@ -143,7 +151,7 @@ def _train_epoch(
     return mean
 
 
-def _batches(trainer: Trainer, rows: Rows, batch_size: int, shuffle: bool) -> Iterator[Rows]:
+def batches(trainer: Trainer, rows: Rows, batch_size: int, shuffle: bool) -> Iterator[Rows]:
     """The batches of the next epoch; the whole order goes to the device in one transfer."""
     if not shuffle:
         yield from rows.slices(batch_size)
@@ -185,7 +193,7 @@ def _report(
     trainer: Trainer,
     epochs: int,
     loss: float,
-    values: dict[str, float],
+    values: dict[str, Any],
     validated: bool,
     rows: int,
     start: float,

@@ -17,7 +17,6 @@ __all__ = [
     "bce_with_logits",
     "linear",
     "log_softmax",
-    "mean_softmax_cross_entropy",
     "relu",
     "sigmoid",
     "softmax",
@@ -132,21 +131,6 @@ def softmax_cross_entropy(xp: Any, logits: Array, labels: Array, /) -> tuple[Arr
 def _softmax_cross_entropy_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
     p, labels = saved
     return _kernels(p, g).softmax_cross_entropy_backward(g, p, labels), None
-
-
-@primitive()
-def mean_softmax_cross_entropy(xp: Any, logits: Array, labels: Array, /) -> tuple[Array, Any]:
-    """The mean of :func:`softmax_cross_entropy`: logits (n, k), integer labels (n,) -> ()."""
-    loss, p = kernels_of(logits).mean_softmax_cross_entropy(logits, labels)
-    return loss, (p, labels)
-
-
-@mean_softmax_cross_entropy.rule
-def _mean_softmax_cross_entropy_rule(
-    xp: Any, g: Array, saved: Any, parents: Parents
-) -> tuple[Array | None, ...]:
-    p, labels = saved
-    return _kernels(p, g).mean_softmax_cross_entropy_backward(g, p, labels), None
 
 
 @primitive()

@@ -92,16 +92,21 @@ def _held_logs(xp: Any, p: Array) -> tuple[Array, Array]:
 
 @primitive(arrays=2)
 def mean_softmax_cross_entropy(
-    xp: Any, logits: Array, labels: Array, ignore_index: int, /
+    xp: Any, logits: Array, labels: Array, ignore_index: int | None = None, /
 ) -> tuple[Array, Any]:
     """The mean of ``-log softmax(logits)[label]`` over the rows whose label is not ``ignore_index``.
 
     Logits (n, k), integer labels (n,) -> a 0-d array, which is 0, with zero gradient, if no row counts.
     """
+    kernels = kernels_of(logits)
+    all_count = ignore_index is None or kernels_of(labels).surely_without(labels, ignore_index)
+    if all_count and logits.shape[0]:
+        loss, p = kernels.mean_softmax_cross_entropy(logits, labels)
+        return loss, (p, labels, None, None)
     plain = array_namespace(labels)
-    kept = plain.not_equal(labels, ignore_index)
+    kept = plain.not_equal(labels, -1 if ignore_index is None else ignore_index)
     labels = plain.where(kept, labels, plain.zeros_like(labels))
-    losses, p = kernels_of(logits).softmax_cross_entropy(logits, labels)
+    losses, p = kernels.softmax_cross_entropy(logits, labels)
     weight = plain.astype(kept, losses.dtype)
     count = plain.sum(weight)
     count = plain.where(plain.greater(count, 0), count, plain.ones_like(count))
@@ -113,6 +118,8 @@ def _mean_softmax_cross_entropy_rule(
     xp: Any, g: Array, saved: Any, parents: Parents
 ) -> tuple[Array | None, ...]:
     p, labels, weight, count = saved
+    kernels = kernels_of(g if type(g) is Variable else p)
+    if weight is None:
+        return kernels.mean_softmax_cross_entropy_backward(g, p, labels), None
     row = xp.multiply(xp.divide(g, count), weight)
-    kernels = kernels_of(row if type(row) is Variable else p)
     return kernels.softmax_cross_entropy_backward(row, p, labels), None

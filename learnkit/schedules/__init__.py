@@ -1,6 +1,7 @@
 """Learning rates, and any other hyper-parameter, as functions of the step."""
 
 from learnkit.schedules.base import Schedule
+from learnkit.schedules.chart import Chart, plot
 from learnkit.schedules.compose import Join, Lambda, Product
 from learnkit.schedules.cyclic import Cyclic, OneCycle
 from learnkit.schedules.decay import Cosine, Exponential, InverseSqrt, InverseTime, Linear, Polynomial
@@ -10,6 +11,7 @@ from learnkit.schedules.restarts import CosineWarmRestarts
 from learnkit.schedules.warmup import WSD, FlatCosine, Noam, Warmup
 
 __all__ = [
+    "Chart",
     "Constant",
     "Cosine",
     "CosineWarmRestarts",
@@ -31,4 +33,5 @@ __all__ = [
     "Step",
     "WSD",
     "Warmup",
+    "plot",
 ]

@@ -107,28 +107,33 @@ def value_at(value: float | Schedule, step: int) -> float:
 
 
 def resolved(value: T, total_steps: int, steps_per_epoch: int | None = None) -> T:
-    """A schedule, or a tuple that holds some, for a run of known length; anything else as it is."""
+    """A schedule, or what holds one, for a run of known length; anything else as it is."""
     if isinstance(value, tuple):
         new = tuple(resolved(v, total_steps, steps_per_epoch) for v in value)
         changed = any(a is not b for a, b in zip(new, value, strict=True))
         return new if changed else value  # type: ignore[return-value]
-    return fill_in(value, total_steps, steps_per_epoch) if isinstance(value, Schedule) else value
+    return fill_in(value, total_steps, steps_per_epoch) if _follows(value) else value
 
 
-def fill_in(owner: T, total_steps: int, steps_per_epoch: int | None = None) -> T:
+def fill_in(owner: Any, total_steps: int, steps_per_epoch: int | None = None) -> Any:
     """``owner.resolve(...)`` of a schedule or an optimizer; one whose ``resolve`` takes the total alone is
     given the total alone."""
-    arguments = (total_steps, steps_per_epoch) if _takes_epochs(owner.__class__) else (total_steps,)
-    return owner.resolve(*arguments)  # type: ignore[attr-defined, no-any-return]
+    both = _takes_epochs(type(owner))  # type: ignore[arg-type]
+    return owner.resolve(total_steps, steps_per_epoch) if both else owner.resolve(total_steps)
 
 
 def observed(value: T, values: Mapping[str, float], step: int, larger_is_better: Collection[str] = ()) -> T:
-    """A schedule, or a tuple that holds some, after a look at the training; anything else as it is."""
+    """A schedule, or what holds one, after a look at the training; anything else as it is."""
     if isinstance(value, tuple):
         new = tuple(observed(v, values, step, larger_is_better) for v in value)
         changed = any(a is not b for a, b in zip(new, value, strict=True))
         return new if changed else value  # type: ignore[return-value]
-    return value.observe(values, step, larger_is_better) if isinstance(value, Schedule) else value
+    return value.observe(values, step, larger_is_better) if _follows(value) else value  # type: ignore[attr-defined]
+
+
+def _follows(value: Any) -> bool:
+    """Whether a value is a schedule, or an object that passes on what its schedules are to know."""
+    return hasattr(type(value), "resolve") and hasattr(type(value), "observe")
 
 
 @functools.cache

@@ -77,8 +77,9 @@ def needs_steps(owner: str, name: str, value: Duration) -> int:
         ArgumentError: it is still in epochs, or a part of a run whose length is not known.
     """
     if type(value) is not int:
+        whole = "an epoch" if isinstance(value, str) and _parsed(value)[1] == "ep" else "the run"
         raise ArgumentError(
-            f"{owner}: {name} is {value!r}, and the length of the run is not known",
+            f"{owner}: {name} is {value!r}, and the length of {whole} is not known",
             hint="a Trainer fills it in; elsewhere take schedule.resolve(total_steps=1000, "
             "steps_per_epoch=100), or write it in steps",
         )

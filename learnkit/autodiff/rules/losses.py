@@ -102,24 +102,24 @@ def mean_softmax_cross_entropy(
     all_count = ignore_index is None or kernels_of(labels).surely_without(labels, ignore_index)
     if all_count and logits.shape[0]:
         loss, p = kernels.mean_softmax_cross_entropy(logits, labels)
-        return loss, (p, labels, None, None)
+        return loss, (p, labels, None)
     plain = array_namespace(labels)
     kept = plain.not_equal(labels, -1 if ignore_index is None else ignore_index)
-    labels = plain.where(kept, labels, plain.zeros_like(labels))
+    # Constants come from the kernels' store, because on a GPU each one made is a launch.
+    labels = plain.where(kept, labels, kernels_of(labels).class_range(1, labels))
     losses, p = kernels.softmax_cross_entropy(logits, labels)
     weight = plain.astype(kept, losses.dtype)
-    count = plain.sum(weight)
-    count = plain.where(plain.greater(count, 0), count, plain.ones_like(count))
-    return xp.divide(xp.vecdot(losses, weight), count), (p, labels, weight, count)
+    count = plain.maximum(plain.sum(weight, axis=0, keepdims=True), kernels_of(weight).ones(1, weight))
+    share = plain.divide(weight, count)
+    return xp.matmul(losses, share), (p, labels, share)
 
 
 @mean_softmax_cross_entropy.rule
 def _mean_softmax_cross_entropy_rule(
     xp: Any, g: Array, saved: Any, parents: Parents
 ) -> tuple[Array | None, ...]:
-    p, labels, weight, count = saved
+    p, labels, share = saved
     kernels = kernels_of(g if type(g) is Variable else p)
-    if weight is None:
+    if share is None:
         return kernels.mean_softmax_cross_entropy_backward(g, p, labels), None
-    row = xp.multiply(xp.divide(g, count), weight)
-    return kernels.softmax_cross_entropy_backward(row, p, labels), None
+    return kernels.softmax_cross_entropy_backward(xp.multiply(g, share), p, labels), None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from learnkit.backends.base import Array, array_namespace
 from learnkit.checks import positive
-from learnkit.metrics.base import Metric, in_double
+from learnkit.metrics.base import Metric, in_double, sums_of
 from learnkit.plugins import registry
 
 __all__ = ["InOriginalUnits"]
@@ -51,13 +52,13 @@ class InOriginalUnits(Metric):
     def larger_is_better(self) -> bool:
         return self._inner.larger_is_better
 
-    def sums(self, y_pred: Array, y_true: Array) -> tuple[Array, ...]:
-        return self._inner.sums(self._restored(y_pred), self._restored(y_true))
+    def sums(self, y_pred: Array, y_true: Array, sample_weight: Array | None = None) -> tuple[Array, ...]:
+        return sums_of(self._inner, self._restored(y_pred), self._restored(y_true), sample_weight)
 
     def combine(self, a: tuple[Array, ...], b: tuple[Array, ...]) -> tuple[Array, ...]:
         return self._inner.combine(a, b)
 
-    def compute(self, sums: tuple[float, ...]) -> float:
+    def compute(self, sums: tuple[Any, ...]) -> Any:
         return self._inner.compute(sums)
 
     def _restored(self, y: Array) -> Array:

@@ -55,7 +55,8 @@ class EarlyStopping(Callback):
         mode: ``"min"``, ``"max"``, or ``"auto"``: losses get smaller, metrics say themselves.
 
     Raises:
-        ArgumentError: a value is out of range, or (during the fit) nothing of that name is reported.
+        ArgumentError: a value is out of range, or (during the fit) nothing of that name is reported, or a
+            metric of many numbers.
 
     A value that is NaN is no improvement.
     """
@@ -89,6 +90,11 @@ class EarlyStopping(Callback):
 
     def on_epoch_end(self, trainer: Trainer, report: EpochReport) -> None:
         value = report.value(self.monitor)
+        if isinstance(value, list):
+            raise ArgumentError(
+                f"EarlyStopping: {self.monitor} is a list of {len(value)}, expected a metric of one number",
+                hint="choose another monitor, or an average of the metric",
+            )
         sign = -1.0 if self._larger_is_better(trainer) else 1.0
         first = math.isnan(self.best_value)
         if not math.isnan(value) and (first or sign * (self.best_value - value) > self.min_delta):

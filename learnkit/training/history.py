@@ -39,7 +39,8 @@ class EpochReport:
         step: steps made so far.
         loss: mean of the training loss over the epoch's examples, as each batch was met.
         val_loss: of the validation data, or ``None`` without any.
-        metrics: of the validation data if there is any, else of the training data, by name.
+        metrics: of the validation data if there is any, else of the training data, by name: a number, or
+            nested lists of numbers for a metric of many, such as a confusion matrix.
         lr: the learning rate of the epoch's last step.
         grad_norm: the norm of the gradient at the epoch's last step, before any clipping.
         seconds: what the epoch took, validation included.
@@ -52,20 +53,25 @@ class EpochReport:
     step: int
     loss: float
     val_loss: float | None
-    metrics: dict[str, float]
+    metrics: dict[str, Any]
     lr: float
     grad_norm: float
     seconds: float
     rows: int
     best: bool
 
-    def value(self, name: str) -> float:
-        """``"loss"``, ``"val_loss"`` or a metric by name.
+    def numbers(self) -> dict[str, float]:
+        """``"loss"``, ``"val_loss"`` if there is one, and the metrics that are one number."""
+        known = {"loss": self.loss, "val_loss": self.val_loss, **self.metrics}
+        return {name: value for name, value in known.items() if isinstance(value, (int, float))}
+
+    def value(self, name: str) -> Any:
+        """``"loss"``, ``"val_loss"`` or a metric by name: a number, or nested lists of numbers.
 
         Raises:
             ArgumentError: there is no value of that name.
         """
-        known: dict[str, float] = {"loss": self.loss, **self.metrics}
+        known: dict[str, Any] = {"loss": self.loss, **self.metrics}
         if self.val_loss is not None:
             known["val_loss"] = self.val_loss
         if name not in known:
@@ -90,7 +96,7 @@ class History:
     def __len__(self) -> int:
         return len(self.epochs)
 
-    def __getitem__(self, name: str) -> list[float]:
+    def __getitem__(self, name: str) -> list[Any]:
         """The values of ``"loss"``, ``"val_loss"`` or a metric, epoch by epoch."""
         return [report.value(name) for report in self.epochs]
 

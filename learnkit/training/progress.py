@@ -19,6 +19,8 @@ __all__ = ["PlainProgress", "RichProgress", "epoch_line", "progress_for"]
 def epoch_line(report: EpochReport, seconds_left: float | None = None) -> str:
     """The report of an epoch in one line, without colour; ``*`` marks the best so far.
 
+    A metric of many numbers, such as a confusion matrix, has no place in a line and is left out.
+
     >>> r = EpochReport(1, 20, 10, 0.5, 0.4, {"accuracy": 0.9}, 1e-3, 1.5, 2.0, 640, True)
     >>> epoch_line(r)
     'epoch  1/20  loss 0.5000  val_loss 0.4000  accuracy 0.9000  lr 1.00e-03  |grad| 1.50  320 rows/s *'
@@ -27,7 +29,9 @@ def epoch_line(report: EpochReport, seconds_left: float | None = None) -> str:
     parts = [f"epoch {report.epoch:>{width}}/{report.epochs}", f"loss {_number(report.loss)}"]
     if report.val_loss is not None:
         parts.append(f"val_loss {_number(report.val_loss)}")
-    parts += [f"{name} {_number(value)}" for name, value in report.metrics.items()]
+    parts += [
+        f"{name} {_number(value)}" for name, value in report.metrics.items() if not isinstance(value, list)
+    ]
     parts.append(f"lr {report.lr:.2e}")
     parts.append(f"|grad| {report.grad_norm:{'.3g' if report.grad_norm < 1 else '.2f'}}")
     if report.seconds > 0:

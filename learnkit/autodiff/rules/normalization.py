@@ -30,10 +30,10 @@ Parents = tuple[Node | None, ...]
 def _scale(xp: Any, dtype: Any) -> float:
     """A power of two that keeps squares within range: it costs no digits.
 
-    In float32 the squares of 1e20 are infinite; after this they are not up to 2e31, while those of all that
-    counts beside an eps of 1e-12 are still normal numbers.
+    In float32 the squares of 1e20 are infinite; after this the sum of those of a million numbers of 1e30 is not,
+    while what counts beside an eps of 1e-12 is still far above the smallest number.
     """
-    return 2.0**-256 if dtype == xp.float64 else 2.0**-40
+    return 2.0**-256 if dtype == xp.float64 else 2.0**-46
 
 
 def _mean(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:

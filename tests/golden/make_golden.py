@@ -12,6 +12,8 @@ is imported here: these are the numbers that it is measured by.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import sys
 from pathlib import Path
@@ -134,9 +136,55 @@ RULES = {
     "adamw": ("adamw", {"lr": 1e-2}),
     "adamw decay": ("adamw", {"lr": 1e-2, "weight_decay": 0.3}),
     "adamw no decay": ("adamw", {"lr": 1e-2, "weight_decay": 0.0}),
+    "adam amsgrad": ("adam", {"lr": 1e-2, "betas": [0.9, 0.9], "amsgrad": True}),
+    "adamw amsgrad": ("adamw", {"lr": 1e-2, "betas": [0.5, 0.9], "weight_decay": 0.1, "amsgrad": True}),
+    "momentum": ("momentum", {"lr": 2e-4}),
+    "momentum decay": ("momentum", {"lr": 2e-4, "momentum": 0.8, "weight_decay": 0.1}),
+    "nesterov": ("nesterov", {"lr": 2e-4}),
+    "nesterov decay": ("nesterov", {"lr": 2e-4, "momentum": 0.8, "weight_decay": 0.1}),
+    "asgd": ("asgd", {"lr": 2e-4}),
+    "asgd all": ("asgd", {"lr": 2e-4, "lambd": 0.5, "alpha": 0.5, "t0": 50.0, "weight_decay": 0.1}),
+    "adagrad": ("adagrad", {"lr": 1e-2}),
+    "adagrad all": (
+        "adagrad",
+        {"lr": 0.1, "lr_decay": 0.01, "weight_decay": 0.1, "initial_accumulator_value": 0.1, "eps": 1e-6},
+    ),
+    "adadelta": ("adadelta", {"lr": 1.0}),
+    "adadelta all": ("adadelta", {"lr": 0.5, "rho": 0.8, "eps": 1e-4, "weight_decay": 0.1}),
+    "rmsprop": ("rmsprop", {"lr": 1e-2}),
+    "rmsprop centered": ("rmsprop", {"lr": 1e-3, "centered": True, "eps": 1e-4}),
+    "rmsprop momentum": ("rmsprop", {"lr": 1e-3, "momentum": 0.9}),
+    "rmsprop all": (
+        "rmsprop",
+        {"lr": 1e-3, "alpha": 0.9, "eps": 1e-3, "weight_decay": 0.1, "momentum": 0.5, "centered": True},
+    ),
+    "adamax": ("adamax", {"lr": 1e-2}),
+    "adamax all": ("adamax", {"lr": 1e-2, "betas": [0.8, 0.95], "eps": 1e-4, "weight_decay": 0.1}),
+    "nadam": ("nadam", {"lr": 1e-2}),
+    "nadam l2": ("nadam", {"lr": 1e-2, "betas": [0.8, 0.95], "weight_decay": 0.1, "momentum_decay": 1.0}),
+    "nadam decoupled": ("nadam", {"lr": 1e-2, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    "radam": ("radam", {"lr": 5e-4, "eps_placement": "hat"}),
+    "radam l2": (
+        "radam",
+        {"lr": 5e-4, "betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.1, "eps_placement": "hat"},
+    ),
+    "radam decoupled": (
+        "radam",
+        {"lr": 5e-4, "weight_decay": 0.1, "decoupled_weight_decay": True, "eps_placement": "hat"},
+    ),
+    "rprop": ("rprop", {"lr": 1e-2}),
+    "rprop all": ("rprop", {"lr": 1e-3, "etas": [0.4, 1.3], "step_sizes": [1e-4, 0.05]}),
+    "adafactor": ("adafactor", {"lr": 1e-2}),
+    "adafactor all": (
+        "adafactor",
+        {"lr": 0.5, "beta2_decay": -0.6, "eps": [1e-4, 1e-2], "d": 1.5, "weight_decay": 0.1},
+    ),
 }
-NETWORK_RULES = ("sgd all", "adam l2", "adamw decay")
-NETWORK_LR = {"sgd": 0.05, "adam": 1e-2, "adamw": 1e-2}
+NETWORK_RULES = (
+    *("sgd all", "adam l2", "adamw decay", "nesterov decay", "adagrad all", "rmsprop all", "nadam l2"),
+    *("radam l2", "adafactor", "adafactor all"),
+)
+NETWORK_LR = {"sgd": 0.05, "nesterov": 0.05, "adagrad": 0.1, "adafactor": 0.1}
 NETWORK_STEPS = (1, 2, 5, 10, 20, 50, 100, 150, 200)
 CHANGE_AT, CHANGE_BY = 100, 0.1
 #: Steps of a trace that are kept: the first ones, those around the change of lr, and every tenth.
@@ -172,17 +220,50 @@ def lr_at(lr, step):
     return lr if step < CHANGE_AT else lr * CHANGE_BY
 
 
+#: PyTorch's class for each name, with options that the name stands for.
+TORCH = {
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    **{
+        name.lower(): (name, {})
+        for name in (
+            *("SGD", "ASGD", "Adagrad", "Adadelta", "RMSprop", "Adam", "AdamW", "Adamax", "NAdam", "RAdam"),
+            *("Rprop", "Adafactor"),
+        )
+    },
+}
+
+
 def torch_optimizer(rule, params, **changes):
     import torch
 
     name, options = RULES[rule]
-    options = {**options, **changes}
+    kind, given = TORCH[name]
+    options = {**given, **options, **changes}
     if "l2" in options:
         options["weight_decay"] = options.pop("l2")
-    if "betas" in options:
-        options["betas"] = tuple(options["betas"])
-    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]
-    return kind(params, **options)
+    options.pop("eps_placement", None)  # "hat" is what PyTorch's RAdam has
+    options = {key: tuple(v) if isinstance(v, list) else v for key, v in options.items()}
+    return getattr(torch.optim, kind)(params, **options)
+
+
+def torch_set_lr(optimizer, rule, lr, step):
+    """The learning rate of a step, counted from 0. ASGD calculates that of the next step at each step."""
+    ahead = RULES[rule][0] == "asgd"
+    optimizer.param_groups[0]["lr"] = lr_at(lr, step + 1 if ahead else step)
+
+
+@contextlib.contextmanager
+def torch_in_float64():
+    """NAdam and ASGD keep their coefficients in the default dtype."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def torch_trace(rule, problem):
@@ -195,7 +276,7 @@ def torch_trace(rule, problem):
     lr = RULES[rule][1]["lr"]
     trace = []
     for step in range(STEPS):
-        optimizer.param_groups[0]["lr"] = lr_at(lr, step)
+        torch_set_lr(optimizer, rule, lr, step)
         theta.grad = torch.from_numpy(gradient(theta.numpy().copy(), step + 1))
         optimizer.step()
         if step + 1 in RECORDED:
@@ -203,6 +284,7 @@ def torch_trace(rule, problem):
     return np.stack(trace)
 
 
+@functools.cache
 def network():
     """Inputs, targets and start values of a 3-4-1 network with tanh: x, y, {path: array}."""
     rng = np.random.default_rng(5)
@@ -224,7 +306,7 @@ def torch_network_trace(rule):
     x, y, start = network()
     x, y = torch.tensor(x), torch.tensor(y)
     leaves = [torch.tensor(v, requires_grad=True) for v in start.values()]
-    optimizer = torch_optimizer(rule, leaves, lr=NETWORK_LR[RULES[rule][0]])
+    optimizer = torch_optimizer(rule, leaves, lr=NETWORK_LR.get(RULES[rule][0], 1e-2))
     trace = []
     for step in range(1, STEPS + 1):
         optimizer.zero_grad()
@@ -235,6 +317,25 @@ def torch_network_trace(rule):
         if step in NETWORK_STEPS:
             trace.append(np.concatenate([v.detach().numpy().ravel() for v in leaves]))
     return np.stack(trace)
+
+
+def tree_start():
+    """Start of all problems in one tree, so that one run of a rule goes through all of them."""
+    return {
+        **{problem: np.asarray(start) for problem, (_, start) in PROBLEMS.items()},
+        **{path: value.copy() for path, value in network()[2].items()},
+    }
+
+
+def tree_gradients(tree, step):
+    """The gradients of :func:`tree_start`'s problems at a tree of NumPy arrays; ``step`` counts from 1."""
+    grads = {problem: gradient(tree[problem], step) for problem, (gradient, _) in PROBLEMS.items()}
+    x, y, _ = network()
+    hidden = np.tanh(x @ tree["0.weight"] + tree["0.bias"])
+    delta = 2 * (hidden @ tree["2.weight"] + tree["2.bias"] - y) / y.size
+    before = (delta @ tree["2.weight"].T) * (1 - hidden**2)
+    grads |= {"2.weight": hidden.T @ delta, "2.bias": delta.sum(axis=0)}
+    return grads | {"0.weight": x.T @ before, "0.bias": before.sum(axis=0)}
 
 
 def clip_inputs():
@@ -255,8 +356,9 @@ def torch_clipped(grads, max_norm):
 
 
 def make_optimizers():
-    arrays = {f"{rule} | {problem}": torch_trace(rule, problem) for rule in RULES for problem in PROBLEMS}
-    arrays |= {f"{rule} | network": torch_network_trace(rule) for rule in NETWORK_RULES}
+    with torch_in_float64():
+        arrays = {f"{rule} | {problem}": torch_trace(rule, problem) for rule in RULES for problem in PROBLEMS}
+        arrays |= {f"{rule} | network": torch_network_trace(rule) for rule in NETWORK_RULES}
     for i, (grads, max_norm) in enumerate(clip_inputs()):
         norm, clipped = torch_clipped(grads, max_norm)
         arrays[f"clip {i}"] = np.concatenate([[norm], *(c.ravel() for c in clipped)])
@@ -322,6 +424,86 @@ def torch_cosine(lr, total, min_lr):
     return rates
 
 
+#: name of the case: (class, options, steps); each of the options of learnkit's is at the same value.
+TORCH_SCHEDULES = {
+    "step": ("StepLR", {"step_size": 7, "gamma": 0.3}, 40),
+    "multistep": ("MultiStepLR", {"milestones": [5, 11, 11, 20], "gamma": 0.5}, 40),
+    "exponential": ("ExponentialLR", {"gamma": 0.9}, 40),
+    "polynomial": ("PolynomialLR", {"total_iters": 30, "power": 2.5}, 40),
+    "linear": ("LinearLR", {"start_factor": 1.0, "end_factor": 0.2, "total_iters": 25}, 40),
+    "warmup": ("LinearLR", {"start_factor": 1 / 3, "total_iters": 8}, 20),
+    "restarts": ("CosineAnnealingWarmRestarts", {"T_0": 5, "T_mult": 1, "eta_min": 0.01}, 40),
+    "restarts 2": ("CosineAnnealingWarmRestarts", {"T_0": 3, "T_mult": 2}, 100),
+    "restarts 3": ("CosineAnnealingWarmRestarts", {"T_0": 2, "T_mult": 3, "eta_min": 1e-3}, 300),
+    "triangular": ("CyclicLR", {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 5}, 40),
+    "triangular2": (
+        "CyclicLR",
+        {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 4, "step_size_down": 7, "mode": "triangular2"},
+        60,
+    ),
+    "exp_range": (
+        "CyclicLR",
+        {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 6, "mode": "exp_range", "gamma": 0.97},
+        60,
+    ),
+    "one cycle": ("OneCycleLR", {"max_lr": 1.0, "total_steps": 40}, 40),
+    "one cycle, three phases": ("OneCycleLR", {"max_lr": 1.0, "total_steps": 40, "three_phase": True}, 40),
+}
+#: losses that ReduceLROnPlateau is shown, and the options of the cases.
+PLATEAU_LOSSES = [
+    1.0,
+    0.9,
+    0.9,
+    0.9,
+    0.9,
+    0.89995,
+    0.5,
+    float("nan"),
+    0.6,
+    0.6,
+    0.6,
+    0.6,
+    0.6,
+    0.4,
+    *[0.4] * 16,
+]
+PLATEAUS = (
+    {"patience": 2},
+    {"patience": 0, "factor": 0.5, "min_lr": 0.05},
+    {"patience": 1, "cooldown": 2, "threshold": 0.01},
+    {"patience": 2, "threshold_mode": "abs", "threshold": 0.05, "factor": 0.3},
+    {"patience": 3, "mode": "max", "cooldown": 1},
+)
+
+
+def torch_hyperparameters(name, options, steps, lr=1.0):
+    """Learning rates and momenta of ``steps`` steps, an array (2, steps)."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr, momentum=0.5)
+    schedule = getattr(torch.optim.lr_scheduler, name)(optimizer, **options)
+    found = []
+    for _ in range(steps):
+        found.append((optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["momentum"]))
+        optimizer.step()
+        if len(found) < steps:
+            schedule.step()
+    return np.asarray(found).T
+
+
+def torch_plateau(options, losses, lr=1.0):
+    """The learning rate after each of the losses."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+    rates = []
+    for loss in losses:
+        schedule.step(loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+    return np.asarray(rates)
+
+
 def make_schedules():
     shape = (len(TOTALS), len(PCT_STARTS), len(STRATEGIES), 2, max(TOTALS))
     onecycle = np.full(shape, np.nan)
@@ -336,6 +518,8 @@ def make_schedules():
         "about": np.asarray(json.dumps({"versions": versions("torch")})),
         "onecycle": onecycle,
         **{f"cosine {i}": np.asarray(torch_cosine(*case)) for i, case in enumerate(COSINES)},
+        **{f"torch {name}": torch_hyperparameters(*case) for name, case in TORCH_SCHEDULES.items()},
+        **{f"plateau {i}": torch_plateau(options, PLATEAU_LOSSES) for i, options in enumerate(PLATEAUS)},
     }
 
 

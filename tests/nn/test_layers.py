@@ -128,7 +128,7 @@ LAYERS = {
     ),
     "embedding": Row(lambda: nn.Embedding(5, 3), IDS, lambda x, a: a["weight"][x]),
     "embedding padded": Row(
-        lambda: nn.Embedding(5, 3, padding_idx=-1, weight_constraint="max_norm:axis=1"),
+        lambda: nn.Embedding(5, 3, padding_idx=-2, weight_constraint="max_norm:axis=1"),
         IDS,
         lambda x, a: a["weight"][x],
     ),

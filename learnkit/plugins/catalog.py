@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,9 @@ _TESTED_ON: dict[str, tuple[str, ...]] = {
 }
 
 _SOURCE = re.compile(r"(?:^|\n\n)Sources?(?: of [^:\n]+)?:\s*(.+?)(?:\n\n|\Z)", re.DOTALL)
+
+
+_ROLE = re.compile(r":\w+:`~?([\w.]+)`")
 
 
 @dataclass(frozen=True)
@@ -81,15 +85,17 @@ def _entry(kind: str, factory: Any, names: list[str], builtin: bool) -> Entry:
     text = inspect.getdoc(factory) or ""
     if text.startswith(f"{getattr(factory, '__name__', '')}("):  # what dataclass writes if there is none
         text = ""
+    text = _ROLE.sub(lambda role: "``" + role.group(1).rpartition(".")[2] + "``", text)
     name = registry.name_of(factory, kind)  # the one that was registered first
     first = " ".join(text.partition("\n\n")[0].split())
     source = _SOURCE.search(text)
+    formula = _formula(text, first) or _formula_of_function(factory, first)
     return Entry(
         kind=kind,
         name=name,
         aliases=tuple(sorted({*names} - {name})),
         summary=_sentence(first),
-        formula=_formula(text, first),
+        formula=formula,
         source=None if source is None else " ".join(source.group(1).split()),
         options=_options(factory),
         tested_on=_TESTED_ON.get(kind, ()) if builtin else (),
@@ -111,10 +117,20 @@ def _formula(text: str, first: str) -> tuple[str, ...]:
         return tuple(line.rstrip() for line in lines if line.strip())
     for part in (first, body):
         codes = [" ".join(code.split()) for code in re.findall(r"``(.+?)``", part, re.DOTALL)]
-        equations = [code for code in codes if re.search(r"[-+*/^=(]| [a-z]$", code)]
+        equations = [code for code in codes if re.search(r"[-+*/^=(<>|]| where ", code)]
         if equations:
             return tuple(equations[:1])
     return ()
+
+
+def _formula_of_function(factory: Any, first: str) -> tuple[str, ...]:
+    """That of the function a layer applies, as "Layer of ``tanh``" says."""
+    found = re.match(r"Layer of ``(\w+)``", first)
+    function = (
+        getattr(sys.modules.get(getattr(factory, "__module__", "")), found.group(1), None) if found else None
+    )
+    text = inspect.getdoc(function) or ""
+    return _formula(text, " ".join(text.partition("\n\n")[0].split()))
 
 
 def _options(factory: Any) -> tuple[tuple[str, str | None], ...]:

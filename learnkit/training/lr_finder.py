@@ -24,6 +24,8 @@ Method = Literal["valley", "steepest", "minimum"]
 METHODS: tuple[Method, ...] = ("valley", "steepest", "minimum")
 #: A fall of less than this, relative to the loss, is noise and no descent.
 _FLAT = 1e-3
+#: The part of the fall that lies before the valley.
+_EDGE = 0.05
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class LRCurve:
     def suggestions(self) -> dict[Method, float | None]:
         """By each method; ``None`` where the loss never fell.
 
-        * ``"valley"``: the middle, in log lr, of the longest descent of the smoothed loss.
+        * ``"valley"``: the middle, in log lr, of the descent of the smoothed loss, from where a twentieth of
+          the fall is done to the lowest point.
         * ``"steepest"``: where d loss / d log lr is smallest.
         * ``"minimum"``: a tenth of the rate at which the loss is smallest.
         """
@@ -87,14 +90,12 @@ class LRCurve:
         return before - low > _FLAT * abs(before)
 
     def _valley(self) -> float:
-        losses = self.smoothed
-        length, start = [1] * len(losses), list(range(len(losses)))
-        for i in range(len(losses)):
-            for j in range(i):
-                if losses[j] > losses[i] and length[j] + 1 > length[i]:
-                    length[i], start[i] = length[j] + 1, start[j]
-        end = max(range(len(losses)), key=length.__getitem__)
-        return math.sqrt(self.lrs[start[end]] * self.lrs[end])
+        # The start of the sweep is flat, or falls a little whatever the rate: it is no part of the valley.
+        low = self.smoothed.index(min(self.smoothed))
+        high = max(range(low + 1), key=self.smoothed.__getitem__)
+        edge = self.smoothed[high] - _EDGE * (self.smoothed[high] - self.smoothed[low])
+        start = next(i for i in range(high, low + 1) if self.smoothed[i] <= edge)
+        return math.sqrt(self.lrs[start] * self.lrs[low])
 
     def _steepest(self) -> float:
         logs = [math.log(lr) for lr in self.lrs]

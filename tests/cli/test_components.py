@@ -37,8 +37,8 @@ def test_as_json(learnkit):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["components", "los"], "unknown kind of component 'los', did you mean 'loss'?"),
-        (["components", "loss", "mze"], "unknown loss 'mze', did you mean 'mse'?"),
+        (["components", "los"], "unknown kind of component 'los' (did you mean 'loss'?)"),
+        (["components", "loss", "mze"], "unknown loss 'mze' (did you mean 'mse'?)"),
         (["find-lr", "digits", "--method", "best"], "method is 'best'"),
         (["find-lr", "digits", "--steps", "1"], "num_steps is 1"),
         (["find-lr", "digits", "--start", "0"], "start_lr is 0"),

@@ -30,6 +30,7 @@ are then brought to the device.
 from __future__ import annotations
 
 import hashlib
+import math
 import operator
 import threading
 from typing import Any
@@ -38,7 +39,14 @@ import numpy as np
 
 from learnkit.errors import ArgumentError
 
-__all__ = ["check_dtype", "key_and_counter", "philox_normal", "philox_uniform", "stream_id"]
+__all__ = [
+    "check_dtype",
+    "key_and_counter",
+    "philox_normal",
+    "philox_truncated_normal",
+    "philox_uniform",
+    "stream_id",
+]
 
 _WORD = 1 << 64
 _DTYPES = ("float32", "float64")
@@ -137,3 +145,38 @@ def philox_normal(
         ArgumentError: as for :func:`philox_uniform`.
     """
     return _generator(seed, stream, step).standard_normal(shape, dtype=check_dtype(dtype))
+
+
+def philox_truncated_normal(
+    shape: tuple[int, ...], low: float, high: float, *, seed: int, stream: int, dtype: str = "float32"
+) -> np.ndarray[Any, Any]:
+    """Standard normal numbers under the condition that they lie in ``[low, high]``, as a NumPy array.
+
+    By rejection from uniform numbers in float64, one step of the counter a round: the elements that are
+    still missing, in row-major order, get the accepted ones among as many candidates. It holds far out in
+    a tail too, where the rejection of normal numbers would not end.
+
+    Args:
+        shape, seed, stream, dtype: as for :func:`philox_uniform`.
+        low, high: the bounds, ``low < high``.
+
+    Raises:
+        ArgumentError: as for :func:`philox_uniform`; ``low`` is not below ``high``.
+    """
+    result_type = check_dtype(dtype)
+    if not low < high:
+        raise ArgumentError(f"low is {low!r} and high {high!r}, expected low < high")
+    peak = min(max(0.0, low), high)  # where the density is highest
+    reach = math.sqrt(peak * peak + 80.0)  # beyond, it is below exp(-40) of that
+    start, stop = max(low, -reach), min(high, reach)
+    found = np.empty(math.prod(shape), dtype=np.float64)
+    missing = np.arange(found.size)
+    step = 0
+    while missing.size:
+        u, v = philox_uniform((2, missing.size), seed=seed, stream=stream, step=step, dtype="float64")
+        x = start + (stop - start) * u
+        accepted = v < np.exp((peak * peak - x * x) * 0.5)
+        found[missing[accepted]] = x[accepted]
+        missing = missing[~accepted]
+        step += 1
+    return np.reshape(found, shape).astype(result_type)

@@ -103,10 +103,24 @@ def learnkit_register_initializers(register: Register) -> None:
     register("constant", init.Constant)
     register("zeros", init.Zeros)
     register("ones", init.Ones)
+    register("normal", init.Normal)
+    register("uniform", init.Uniform)
+    register("truncated_normal", init.TruncatedNormal)
     register("he_normal", init.HeNormal)
     register("he_uniform", init.HeUniform)
+    register("kaiming_normal", init.HeNormal)  # another name
+    register("kaiming_uniform", init.HeUniform)  # another name
     register("xavier_normal", init.XavierNormal)
     register("xavier_uniform", init.XavierUniform)
+    register("glorot_normal", init.XavierNormal)  # another name
+    register("glorot_uniform", init.XavierUniform)  # another name
+    register("lecun_normal", init.LecunNormal)
+    register("lecun_uniform", init.LecunUniform)
+    register("variance_scaling", init.VarianceScaling)
+    register("orthogonal", init.Orthogonal)
+    register("identity", init.Identity)
+    register("sparse", init.Sparse)
+    register("dirac", init.Dirac)
 
 
 def learnkit_register_losses(register: Register) -> None:

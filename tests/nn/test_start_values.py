@@ -11,29 +11,12 @@ import pytest
 
 from learnkit import nn
 from learnkit.errors import ArgumentError
-from learnkit.plugins import registry
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "start.json").read_text())
-
-# name: (options, a check of the law: mean, standard deviation for shape (fan_in, fan_out))
-INITIALIZERS = {
-    "constant": ({"value": 1.5}, lambda i, o: (1.5, 0.0)),
-    "zeros": ({}, lambda i, o: (0.0, 0.0)),
-    "ones": ({}, lambda i, o: (1.0, 0.0)),
-    "he_normal": ({"mode": "fan_out"}, lambda i, o: (0.0, np.sqrt(2 / o))),
-    "he_uniform": ({}, lambda i, o: (0.0, np.sqrt(2 / i))),
-    "xavier_normal": ({"gain": 5 / 3}, lambda i, o: (0.0, 5 / 3 * np.sqrt(2 / (i + o)))),
-    "xavier_uniform": ({}, lambda i, o: (0.0, np.sqrt(2 / (i + o)))),
-}
 
 
 def digest(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def test_every_registered_initializer_has_a_row():
-    assert set(INITIALIZERS) == set(registry.names("initializer", third_party=False))
-    assert {key.split()[0] for key in GOLDEN["weights"]} == set(INITIALIZERS) - {"constant"}
 
 
 @pytest.mark.parametrize("key", GOLDEN["weights"])
@@ -66,33 +49,9 @@ def test_dropout_masks_have_the_recorded_bits(backend, key):
         backend.assert_array(y, np.where(found > 0, 1 / 0.7, 0.0), like=x, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", INITIALIZERS)
-def test_the_law_of_an_initializer(name):
-    options, law = INITIALIZERS[name]
-    init = registry.create("initializer", {"name": name, **options})
-    assert registry.create("initializer", registry.describe(init)) == init
-    values = init((300, 200), seed=1, stream=2)
-    mean, std = law(300, 200)
-    assert values.dtype == np.float32
-    assert values.mean() == pytest.approx(mean, abs=4 * max(std, 1e-9) / np.sqrt(values.size))
-    assert values.std() == pytest.approx(std, rel=0.01, abs=1e-6)
-    if name.endswith("uniform"):
-        bound = std * np.sqrt(3)
-        assert -bound <= values.min() < -0.99 * bound
-        assert 0.99 * bound < values.max() <= bound
-    np.testing.assert_array_equal(values, init((300, 200), seed=1, stream=2))
-    if std:
-        assert (values != init((300, 200), seed=2, stream=2)).mean() > 0.9
-        assert (values != init((300, 200), seed=1, stream=3)).mean() > 0.9
-
-
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda: nn.init.HeNormal(mode="fan"), "mode is 'fan', expected 'fan_in' or 'fan_out'"),
-        (lambda: nn.init.HeUniform(gain=0.0), "gain is 0.0, expected a number > 0"),
-        (lambda: nn.init.XavierNormal(gain=-1.0), "gain is -1.0, expected a number > 0"),
-        (lambda: nn.init.HeNormal()((3,), seed=0, stream=0), "shape (3,) has no fan-in and fan-out"),
         (
             lambda: nn.initialize(nn.Linear(1, 1), dtype="float16"),
             "dtype is 'float16', expected 'float32' or 'float64'",
@@ -104,11 +63,6 @@ def test_values_out_of_range_are_refused(make, text):
     with pytest.raises(ArgumentError) as caught:
         make()
     assert text in str(caught.value)
-
-
-def test_an_initializer_without_a_law_says_so():
-    with pytest.raises(TypeError, match="Initializer defines no __call__"):
-        nn.init.Initializer()((2, 2), seed=0, stream=0)
 
 
 def test_leaves_that_have_values_keep_them():

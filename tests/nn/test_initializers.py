@@ -394,7 +394,7 @@ WRONG = [
         lambda: init.HeNormal(nonlinearity="tanh", a=0.1),
         "only nonlinearity 'leaky_relu' has a negative slope",
     ),
-    (lambda: init.HeNormal(gain=2.0, a=0.1), "gain is 2.0, but 'leaky_relu' with a=0.1 has its own"),
+    (lambda: init.HeNormal(gain=2.0, a=0.1), "gain is 2.0, but 'leaky_relu' with a=0.1 has one"),
     (lambda: init.XavierNormal(gain=-1.0), "XavierNormal: gain is -1.0, expected a number > 0"),
     (lambda: init.XavierUniform(gain=math.inf), "XavierUniform: gain is inf, expected a number > 0"),
     (

@@ -70,7 +70,7 @@ class _He(_Scaled):
             check_number(owner, "gain", self.gain, above=0)
             if (self.nonlinearity, self.a) != ("leaky_relu", 0.0):
                 raise ArgumentError(
-                    f"{owner}: gain is {self.gain!r}, but {self.nonlinearity!r} with a={self.a!r} has its own",
+                    f"{owner}: gain is {self.gain!r}, but {self.nonlinearity!r} with a={self.a!r} has one",
                     hint="give either a gain or a nonlinearity",
                 )
         elif self.nonlinearity != "leaky_relu" and self.a != 0.0:

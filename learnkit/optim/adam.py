@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from learnkit.backends.base import Array, array_namespace
+from learnkit.errors import ArgumentError
 from learnkit.optim.base import Optimizer
 from learnkit.optim.parts import Hyper, check_betas, check_choice, check_fields, peak_of, penalised
 from learnkit.schedules.base import Schedule
 
 __all__ = ["Adam", "AdamW"]
-
-PLACEMENTS = ("outside", "hat")
-AMSGRAD = (False, True, "corrected")
-COUPLINGS = ("lr", "schedule", "none")
 
 
 def _adam_step(
@@ -59,6 +56,20 @@ def _adam_step(
     return move, m, v, *largest
 
 
+def _check(rule: Any) -> None:
+    """The fields that Adam and AdamW share."""
+    rule.check_lr()
+    check_betas(rule)
+    check_fields(rule, "(0, inf)", "eps")
+    check_choice(rule, "amsgrad", False, True, "corrected")
+    check_choice(rule, "eps_placement", "outside", "hat")
+    if rule.amsgrad == "corrected" and rule.eps_placement == "hat":
+        raise ArgumentError(
+            f"{type(rule).__name__}: eps_placement='hat' with amsgrad='corrected'",
+            hint="'hat' adds epsilon before the correction, which is done by then: write amsgrad=True",
+        )
+
+
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam, with epsilon outside the root, as in PyTorch and in the paper's algorithm 1.
@@ -100,12 +111,8 @@ class Adam(Optimizer):
     eps_placement: str = "outside"
 
     def __post_init__(self) -> None:
-        self.check_lr()
-        check_betas(self)
-        check_fields(self, "(0, inf)", "eps")
+        _check(self)
         check_fields(self, "[0, inf)", "l2")
-        check_choice(self, "amsgrad", *AMSGRAD)
-        check_choice(self, "eps_placement", *PLACEMENTS)
 
     def slot_names(self) -> tuple[str, ...]:
         return (*self.slots, "v_max") if self.amsgrad else self.slots
@@ -160,13 +167,9 @@ class AdamW(Optimizer):
     decay_coupling: str = "lr"
 
     def __post_init__(self) -> None:
-        self.check_lr()
-        check_betas(self)
-        check_fields(self, "(0, inf)", "eps")
+        _check(self)
         check_fields(self, "[0, inf)", "weight_decay")
-        check_choice(self, "amsgrad", *AMSGRAD)
-        check_choice(self, "eps_placement", *PLACEMENTS)
-        check_choice(self, "decay_coupling", *COUPLINGS)
+        check_choice(self, "decay_coupling", "lr", "schedule", "none")
         if self.decay_coupling == "schedule":
             peak_of(self.lr)
 

@@ -97,22 +97,115 @@ def torch_loss(name, y_pred, y_true, weight):
     return value.item(), p.grad.numpy()
 
 
+def option_cases():
+    """(loss, label, options, y_pred, y_true) of what has options, or targets of a kind of its own."""
+    rng = np.random.default_rng(12)
+    z, labels = rng.normal(size=(6, 4)) * 3, np.asarray([0, 3, -100, 2, 1, 0])
+    soft, w = rng.dirichlet(np.ones(4), size=6), [0.5, 2.0, 1.0, 3.0]
+    scores, truth = rng.normal(size=(6, 3)) * 2, rng.normal(size=(6, 3))
+    yes, signs = rng.integers(0, 2, size=(6, 3)), 2 * rng.integers(0, 2, size=6) - 1
+    counts, maps = rng.integers(0, 6, size=(6, 3)), rng.normal(size=(2, 3, 2, 2))
+    pairs, triples = rng.normal(size=(6, 2, 4)), rng.normal(size=(6, 3, 4))
+    spread = np.concatenate([scores, np.exp(truth)], axis=1)
+    frames = rng.normal(size=(4, 7, 5))
+    # Repeated labels, an empty target, and one that does not fit into seven frames.
+    spelled = np.asarray([[1, 1, 2, -1], [3, -1, -1, -1], [-1, -1, -1, -1], [4, 4, 4, 4]])
+    return [
+        ("cross_entropy", "ignored", {}, z, labels),
+        ("cross_entropy", "weights", {"weight": w}, z, labels),
+        ("cross_entropy", "weights and smoothing", {"weight": w, "label_smoothing": 0.2}, z, labels),
+        ("cross_entropy", "probabilities, both", {"weight": w, "label_smoothing": 0.2}, z, soft),
+        ("cross_entropy", "images", {"weight": w[:3]}, maps, rng.integers(0, 3, size=(2, 2, 2))),
+        ("nll", "weights", {"weight": w}, np.log(soft), labels),
+        ("multi_margin", "defaults", {}, z, np.abs(labels) % 4),
+        ("multi_margin", "all", {"p": 2, "margin": 0.7, "weight": w}, z, np.abs(labels) % 4),
+        ("huber", "delta", {"delta": 0.7}, scores, truth),
+        ("smooth_l1", "beta", {"beta": 0.7}, scores, truth),
+        ("poisson_nll", "defaults", {}, scores, counts * 1.0),
+        ("poisson_nll", "rates", {"log_input": False, "full": True}, np.exp(scores), counts * 1.0),
+        ("gaussian_nll", "defaults", {}, spread, truth),
+        ("gaussian_nll", "held", {"full": True, "eps": 0.9}, spread, truth),
+        ("binary_cross_entropy", "pos_weight", {"pos_weight": w[:3]}, scores, yes * 1.0),
+        (
+            "binary_cross_entropy",
+            "probabilities, certain ones too",
+            {"from_logits": False},
+            np.asarray([0.0, 1.0, 0.0, 1.0, 0.3, 1e-30]),
+            np.asarray([0.0, 1.0, 1.0, 0.0, 0.6, 1.0]),
+        ),
+        ("kl_divergence", "log-probabilities", {"from_logits": False}, np.log(soft), soft[::-1]),
+        (
+            "kl_divergence",
+            "log-targets",
+            {"from_logits": False, "log_target": True},
+            np.log(soft),
+            np.log(soft[::-1]),
+        ),
+        ("triplet", "defaults", {}, triples, None),
+        ("triplet", "all", {"margin": 0.3, "p": 3.0, "eps": 1e-4, "swap": True}, triples, None),
+        ("margin_ranking", "margin", {"margin": 0.4}, scores[:, :2], signs),
+        ("cosine_embedding", "margin", {"margin": 0.1}, pairs, signs),
+        ("ctc", "repeats", {}, frames[:3], spelled[:3]),
+        ("ctc", "one impossible", {"zero_infinity": True}, frames, spelled),
+    ]
+
+
+def torch_mean(name, options, p, t):
+    """The loss of tensors by PyTorch, under learnkit's names."""
+    import torch
+    from torch.nn import functional as F
+
+    o = dict(options)
+    for key in ("weight", "pos_weight"):
+        if key in o:
+            o[key] = torch.tensor(o[key], dtype=p.dtype)
+    if name == "binary_cross_entropy":
+        if o.pop("from_logits", True):
+            return F.binary_cross_entropy_with_logits(p, t, **o)
+        return F.binary_cross_entropy(p, t, **o)
+    if name == "kl_divergence":
+        return F.kl_div(p, t, reduction="batchmean", log_target=o.get("log_target", False))
+    if name == "gaussian_nll":
+        k = p.shape[1] // 2
+        return F.gaussian_nll_loss(p[:, :k], t, p[:, k:], **o)
+    if name == "triplet":
+        return F.triplet_margin_loss(p[:, 0], p[:, 1], p[:, 2], **o)
+    if name in ("margin_ranking", "cosine_embedding"):
+        function = {"margin_ranking": F.margin_ranking_loss, "cosine_embedding": F.cosine_embedding_loss}[
+            name
+        ]
+        return function(p[:, 0], p[:, 1], t, **o)
+    if name == "ctc":
+        n, time, _ = p.shape
+        lengths = (t >= 0).sum(dim=1)
+        full = torch.full((n,), time)
+        log_probs = F.log_softmax(p, dim=2).transpose(0, 1)
+        return F.ctc_loss(log_probs, torch.clamp(t, min=0), full, lengths, **o)
+    functions = {
+        "cross_entropy": F.cross_entropy,
+        "nll": F.nll_loss,
+        "multi_margin": F.multi_margin_loss,
+        "huber": F.huber_loss,
+        "smooth_l1": F.smooth_l1_loss,
+        "poisson_nll": F.poisson_nll_loss,
+    }
+    return functions[name](p, t, **o)
+
+
 def make_losses():
+    import torch
+
     cases = []
     for name, label, y_pred, y_true, weight in loss_inputs():
-        value, gradient = torch_loss(name, y_pred, y_true, weight)
-        cases.append(
-            {
-                "loss": name,
-                "label": label,
-                "y_pred": y_pred.tolist(),
-                "y_true": y_true.tolist(),
-                "sample_weight": None if weight is None else weight.tolist(),
-                "value": value,
-                "gradient": gradient.tolist(),
-            }
-        )
-    return {"versions": versions("torch"), "cases": cases}
+        cases.append((name, label, {}, y_pred, y_true, weight, *torch_loss(name, y_pred, y_true, weight)))
+    for name, label, options, y_pred, y_true in option_cases():
+        p = torch.tensor(y_pred, requires_grad=True)
+        value = torch_mean(name, options, p, None if y_true is None else torch.tensor(y_true.copy()))
+        value.backward()
+        cases.append((name, label, options, y_pred, y_true, None, value.item(), p.grad.numpy()))
+    keys = ("loss", "label", "options", "y_pred", "y_true", "sample_weight", "value", "gradient")
+    plain = [[v.tolist() if isinstance(v, np.ndarray) else v for v in case] for case in cases]
+    return {"versions": versions("torch"), "cases": [dict(zip(keys, case, strict=True)) for case in plain]}
 
 
 # Optimizers: traces of 200 steps, by PyTorch in float64
@@ -177,7 +270,7 @@ RULES = {
     "adafactor": ("adafactor", {"lr": 1e-2}),
     "adafactor all": (
         "adafactor",
-        {"lr": 0.5, "beta2_decay": -0.6, "eps": [1e-4, 1e-2], "d": 1.5, "weight_decay": 0.1},
+        {"lr": 0.05, "beta2_decay": -0.6, "eps": [1e-4, 1e-2], "d": 1.5, "weight_decay": 0.1},
     ),
 }
 NETWORK_RULES = (

@@ -390,6 +390,44 @@ def test_the_gradient_of_eigenvectors_is_hermitian():
         np.testing.assert_allclose(got, got.conj().T, atol=1e-14)
 
 
+def test_vectors_that_do_not_matter_need_no_distance():
+    """What does not depend on the choice within a space has no gradient there, and not 0 / 0."""
+
+    def whole_space(x):
+        xp = array_namespace(x)
+        w, v = xp.linalg.eigh(x)
+        return xp.sum(w) + xp.sum(xp.matmul(v, xp.matrix_transpose(v)))
+
+    def unused(x):
+        xp = array_namespace(x)
+        u, s, vh = xp.linalg.svd(x, full_matrices=False)
+        return xp.sum(s) + 0.0 * (xp.sum(u) + xp.sum(vh))
+
+    for fn in (whole_space, unused):
+        np.testing.assert_allclose(grad(fn)(np.eye(3)), np.eye(3), atol=1e-15)
+    assert grad(unused)(np.zeros((3, 2))).shape == (3, 2)
+
+
+def test_qr_without_full_rank(backend):
+    """NaN where the gradient counts, 0 where it is masked, and no error for the whole batch."""
+    x = backend.asarray(np.stack([np.asarray([[1.0, 2.0], [3.0, 5.0]]), np.zeros((2, 2))]), "float64")
+
+    def total(weights):
+        def fn(x):
+            xp = array_namespace(x)
+            w = xp.asarray(weights, dtype=x.dtype, device=x.device)
+            return xp.sum(xp.abs(xp.linalg.qr(x).R) * xp.reshape(w, (2, 1, 1)))
+
+        return fn
+
+    alone = backend.to_numpy(grad(total([1.0, 1.0]))(backend.xp.stack([x[0, ...], x[0, ...]])))[0]
+    masked = backend.to_numpy(grad(total([1.0, 0.0]))(x))
+    np.testing.assert_allclose(masked, [alone, np.zeros((2, 2))], atol=1e-14)
+    lower = backend.xp.asarray([[[1.0, 0.0], [0.0, 0.0]]], dtype=x.dtype, device=backend.device)
+    qs = grad(lambda x: array_namespace(x).sum(array_namespace(x).linalg.qr(x).Q[:, 0, 1]))(lower)
+    assert np.isnan(backend.to_numpy(qs)).all()
+
+
 @pytest.mark.parametrize("ord", [2, -2, "nuc"])
 def test_norms_of_equal_singular_values(backend, ord):
     """Equal extreme singular values share the gradient, as equal elements of ``max`` do."""

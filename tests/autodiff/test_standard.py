@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from learnkit.autodiff import check_grads, custom_vjp, grad
 from learnkit.backends import array_namespace
 
 rng = np.random.default_rng(11)
@@ -400,3 +401,56 @@ def test_gradient_on_every_backend(backend, name, same_as_numpy):
             same_as_numpy(backend, CASES[row], dtypes=("float64",))
         else:
             same_as_numpy(backend, CASES[row])
+
+
+PROMOTED = {
+    "add": lambda xp, a, b: xp.add(a, b),
+    "multiply": lambda xp, a, b: xp.multiply(a, b),
+    "pow": lambda xp, a, b: xp.pow(a, b),
+    "atan2": lambda xp, a, b: xp.atan2(a, b),
+    "where": lambda xp, a, b: xp.where(a > b, a, b),
+    "concat": lambda xp, a, b: xp.concat([a, b], axis=1),
+    "stack": lambda xp, a, b: xp.stack([a, b], axis=-1),
+    "matmul": lambda xp, a, b: xp.matmul(a, b),
+    "vecdot": lambda xp, a, b: xp.vecdot(a, b),
+    "tensordot": lambda xp, a, b: xp.tensordot(a, b),
+    "outer": lambda xp, a, b: xp.linalg.outer(a[0, :], b[0, :]),
+    "cross": lambda xp, a, b: xp.linalg.cross(xp.tile(a, (1, 2))[:, :3], xp.tile(b, (1, 2))[:, :3]),
+    "solve": lambda xp, a, b: xp.linalg.solve(a, b),
+    "sum to another dtype": lambda xp, a, b: xp.sum(a, dtype=xp.float64) * xp.sum(b),
+    "prod to another dtype": lambda xp, a, b: xp.prod(a, dtype=xp.float64) * xp.sum(b),
+}
+
+
+@pytest.mark.parametrize("name", PROMOTED)
+def test_gradients_of_promoted_operands_keep_their_dtype(name):
+    """Of float32 and float64, and of complex and real operands, on the way back to a node as to a leaf."""
+    fn = PROMOTED[name]
+    a, b = np.asarray([[1.5, 0.5], [0.25, 2.0]]), np.asarray([[0.5, 1.0], [1.5, 0.75]])
+    pairs = [(a.astype(np.float32), b)]
+    if name not in ("atan2", "where", "sum to another dtype", "prod to another dtype"):
+        pairs += [(a, b + 0.5j), (a + 0.25j, b)]
+    for x, y in pairs:
+
+        def loss(x, y, weight=0.5 - 1.0j):
+            xp = array_namespace(x, y)
+            x, y = watched(x), watched(y)
+            z = xp.sum(fn(xp, x, y))
+            return xp.real(z * weight) if z.dtype == xp.complex128 else z
+
+        if x.dtype != np.float32:
+            check_grads(lambda r, loss=loss, x=x, y=y: loss(r * x, r * y), np.asarray(1.25), order=2)
+        for g, argument in zip(grad(loss, (0, 1))(x, y), (x, y), strict=True):
+            assert g.dtype == argument.dtype
+
+
+@custom_vjp
+def watched(x):
+    return x * 1.0
+
+
+@watched.rule
+def _(g, value, x):
+    """A gradient in another dtype than its array would be promoted further on, or lose a part."""
+    assert g.dtype == x.dtype
+    return g * 1.0

@@ -100,17 +100,19 @@ def _eigh_backward(xp: Any, gs: tuple[Any, ...], saved: Any, parents: Parents) -
     vh = hermitian(xp, v)
     inner = None
     if gv is not None:
-        inner = xp.divide(xp.matmul(vh, gv), to_dtype(xp, _differences(xp, w), v.dtype))
-        inner = xp.subtract(inner, _diagonal_part(xp, inner))
+        vhg = xp.matmul(vh, gv)
+        skew = xp.multiply(
+            0.5, xp.subtract(vhg, hermitian(xp, vhg))
+        )  # the rest would leave Hermitian matrices
+        inner = _off_diagonal(xp, _over(xp, skew, to_dtype(xp, _differences(xp, w), v.dtype)))
     if gw is not None:
         values = _diagonal_matrix(xp, to_dtype(xp, gw, v.dtype))
         inner = values if inner is None else xp.add(inner, values)
-    whole = xp.matmul(xp.matmul(v, inner), vh)
-    return (xp.multiply(0.5, xp.add(whole, hermitian(xp, whole))),)
+    return (xp.matmul(xp.matmul(v, inner), vh),)
 
 
-#: The gradient is Hermitian, as if the matrix had been symmetrised first.
 #: Eigenvalues and vectors of a Hermitian matrix; the vectors' gradient needs distinct eigenvalues.
+#: The gradient is Hermitian, as if the matrix had been symmetrised first.
 eigh = several("eigh", _eigh_forward, _eigh_backward, EighResult)
 
 
@@ -138,7 +140,7 @@ def _eig_backward(xp: Any, gs: tuple[Any, ...], saved: Any, parents: Parents) ->
         vhg = xp.matmul(vh, gv)
         length = _diagonal_part(xp, xp.astype(xp.real(vhg), v.dtype))
         inner = xp.subtract(vhg, xp.matmul(xp.matmul(vh, v), length))
-        inner = xp.divide(inner, xp.conj(_differences(xp, w)))
+        inner = _over(xp, inner, xp.conj(_differences(xp, w)))
         inner = xp.subtract(inner, _diagonal_part(xp, inner))
     if gw is not None:
         values = _diagonal_matrix(xp, gw)
@@ -186,22 +188,22 @@ def _svd_backward(xp: Any, gs: tuple[Any, ...], saved: Any, parents: Parents) ->
         uhg = xp.matmul(uh, gu)
         skew = xp.subtract(uhg, hermitian(xp, uhg))
         if is_complex(u):  # the phase of each column is free; only its imaginary part acts
-            phase = xp.divide(_diagonal_part(xp, skew), xp.multiply(2.0, s_row))
-        inner = xp.multiply(_off_diagonal(xp, xp.divide(skew, gap)), s_row)
+            phase = _over(xp, _diagonal_part(xp, skew), xp.multiply(2.0, s_row))
+        inner = xp.multiply(_off_diagonal(xp, _over(xp, skew, gap)), s_row)
         if is_complex(u):
             inner = xp.add(inner, phase)
         if u.shape[-2] > k:
             rest = xp.subtract(gu, xp.matmul(u, uhg))
-            outside = xp.matmul(xp.divide(rest, s_row), vh)
+            outside = xp.matmul(_over(xp, rest, s_row), vh)
     if gvh is not None:
         gv = hermitian(xp, gvh)
         vhg = xp.matmul(vh, gv)
         skew = xp.subtract(vhg, hermitian(xp, vhg))
-        part = xp.multiply(s_column, _off_diagonal(xp, xp.divide(skew, gap)))
+        part = xp.multiply(s_column, _off_diagonal(xp, _over(xp, skew, gap)))
         inner = part if inner is None else xp.add(inner, part)
         if vh.shape[-1] > k:
             rest = xp.subtract(gv, xp.matmul(v, vhg))
-            part = xp.matmul(u, xp.divide(hermitian(xp, rest), s_column))
+            part = xp.matmul(u, _over(xp, hermitian(xp, rest), s_column))
             outside = part if outside is None else xp.add(outside, part)
     if g_s is not None:
         values = _diagonal_matrix(xp, to_dtype(xp, g_s, u.dtype))
@@ -254,7 +256,14 @@ def _qr_tall(xp: Any, q: Array, r: Array, gq: Array, gr: Array) -> Array:
         diagonal = xp.astype(xp.real(diagonal), q.dtype)
     inner = xp.subtract(xp.add(inner, hermitian(xp, inner)), diagonal)
     total = xp.add(gq, xp.matmul(q, inner))
-    return hermitian(xp, xp.linalg.solve(r, hermitian(xp, total)))
+    # Of a matrix that has not full rank NaN, and 0 where no gradient arrives; no error for a whole batch.
+    deficient = xp.any(xp.equal(xp.linalg.diagonal(r), 0), axis=-1)
+    counts = xp.any(xp.not_equal(total, 0), axis=(-2, -1))
+    deficient = xp.expand_dims(xp.expand_dims(deficient, axis=-1), axis=-1)
+    counts = xp.expand_dims(xp.expand_dims(counts, axis=-1), axis=-1)
+    regular = xp.where(deficient, _eye_like(xp, r), r)
+    value = hermitian(xp, xp.linalg.solve(regular, hermitian(xp, total)))
+    return xp.where(xp.logical_and(deficient, counts), xp.full_like(value, xp.nan), value)
 
 
 #: QR decomposition of a matrix of full rank.
@@ -285,6 +294,12 @@ def _differences(xp: Any, w: Array) -> Array:
     """``w_j - w_i`` at row i and column j, with 1 on the diagonal, which the callers take out again."""
     gap = xp.subtract(xp.expand_dims(w, axis=-2), xp.expand_dims(w, axis=-1))
     return xp.add(gap, _eye_like(xp, gap))
+
+
+def _over(xp: Any, numerator: Array, gap: Array) -> Array:
+    """The quotient, and 0 where both are 0: there no gradient arrives at what has none."""
+    idle = xp.logical_and(xp.equal(gap, 0), xp.equal(numerator, 0))
+    return xp.divide(numerator, xp.where(idle, xp.ones_like(gap), gap))
 
 
 def _eye_like(xp: Any, a: Array) -> Array:

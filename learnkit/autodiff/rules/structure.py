@@ -113,13 +113,13 @@ def _to_device_rule(xp: Any, g: Array, device: Any, parents: Parents) -> tuple[A
 
 def _concat() -> Primitive:
     def forward(xp: Any, *arrays: Array, axis: int | None = 0) -> tuple[Array, Any]:
-        return xp.concat(arrays, axis=axis), ([a.shape for a in arrays], axis)
+        return xp.concat(arrays, axis=axis), ([(a.shape, a.dtype) for a in arrays], axis)
 
     def backward(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
-        shapes, axis = saved
+        kinds, axis = saved
         gradients: list[Array | None] = []
         start = 0
-        for parent, shape in zip(parents, shapes, strict=True):
+        for parent, (shape, dtype) in zip(parents, kinds, strict=True):
             if axis is None:
                 n, before = size_of(shape), 0
             else:
@@ -128,7 +128,7 @@ def _concat() -> Primitive:
                 gradients.append(None)
             else:
                 part = g[(slice(None),) * before + (slice(start, start + n), ...)]
-                gradients.append(xp.reshape(part, shape))
+                gradients.append(to_dtype(xp, xp.reshape(part, shape), dtype))
             start += n
         return tuple(gradients)
 
@@ -139,11 +139,15 @@ def _concat() -> Primitive:
 
 def _stack() -> Primitive:
     def forward(xp: Any, *arrays: Array, axis: int = 0) -> tuple[Array, Any]:
-        return xp.stack(arrays, axis=axis), axis % (len(arrays[0].shape) + 1)
+        return xp.stack(arrays, axis=axis), (axis % (len(arrays[0].shape) + 1), [a.dtype for a in arrays])
 
-    def backward(xp: Any, g: Array, axis: int, parents: Parents) -> tuple[Array | None, ...]:
+    def backward(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+        axis, dtypes = saved
         before = (slice(None),) * axis
-        return tuple(None if p is None else g[(*before, i, ...)] for i, p in enumerate(parents))
+        return tuple(
+            None if p is None else to_dtype(xp, g[(*before, i, ...)], t)
+            for i, (p, t) in enumerate(zip(parents, dtypes, strict=True))
+        )
 
     made = Primitive(forward, "stack")
     made.rule(backward)

@@ -30,7 +30,7 @@ class AveragedMetric(DecisionMetric):
     Args:
         average: as in scikit-learn. ``"binary"``: of class ``pos_label``, for two classes only. ``"macro"``:
             the mean over the classes that occur in y_true or y_pred. ``"weighted"``: the mean weighted by
-            how often a class is true. ``"micro"``: the ratio of the sums of all classes. ``None``: an array
+            how often a class is true. ``"micro"``: the ratio of the sums of these classes. ``None``: an array
             with one value for each class that y_pred has a score for, whether it occurs or not.
         zero_division: 0 (default), 1 or NaN, the value of a class whose denominator is 0; NaN is left out of
             averages.
@@ -85,7 +85,10 @@ class AveragedMetric(DecisionMetric):
             return math.nan
         all_of_it = xp.full_like(true, everything)
         if self.average == "micro":
-            right, said, true, all_of_it = (xp.sum(x, keepdims=True) for x in (right, said, true, all_of_it))
+            there = xp.astype(occurs, xp.float64)
+            right, said, true, all_of_it = (
+                xp.sum(x * there, keepdims=True) for x in (right, said, true, all_of_it)
+            )
         values = ratio(*self._fraction(right, said, true, all_of_it), self.zero_division)
         if self.average is None:
             return values

@@ -86,8 +86,8 @@ class R2(_ShareOfVariance):
         return a[0] + b[0], a[1] + b[1], a[2] + b[2], *_merged(a[2], a[3:], b[2], b[3:])
 
     def compute(self, sums: tuple[Any, ...]) -> Any:
-        residual, rows, deviation = sums[0], sums[1], sums[-1]
-        if rows < 2:
+        residual, rows, size, deviation = sums[0], sums[1], sums[2], sums[-1]
+        if rows < 2 or not size:
             return math.nan
         return self._share(residual, deviation)
 

@@ -141,6 +141,7 @@ METRICS = [
 
 def sklearn_metric(name, y_pred, y_true, weight=None, **options):
     """By scikit-learn, from the same logits, targets, weights and options."""
+    options = {"beta": 1.0, **options} if name == "f_beta" else options
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if name in _REGRESSION:

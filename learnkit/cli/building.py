@@ -16,7 +16,7 @@ from learnkit.losses.base import Loss
 from learnkit.nn import Dropout, Linear, Module, Sequential
 from learnkit.optim import ClipByGlobalNorm, chain
 from learnkit.optim.base import Optimizer
-from learnkit.optim.transforms import Chain
+from learnkit.optim import Chain
 from learnkit.plugins import registry
 from learnkit.plugins.spec import parse_spec
 from learnkit.schedules.base import Schedule

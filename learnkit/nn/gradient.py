@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from learnkit.autodiff.tape import Leaf, backpropagate, new_level
@@ -29,8 +29,19 @@ class GradientVector:
         leaves = model.parameters()
         views = parameters.layout.views(self.vector)
         # Made once: what stands for the parameters, and where their gradients arrive.
-        self._parts = [(leaf, leaf.array, Leaf(0, views[path], path)) for path, leaf in leaves.items()]
+        self._all = [(leaf, leaf.array, Leaf(0, views[path], path)) for path, leaf in leaves.items()]
+        self._parts = self._all
         self._variables: dict[Any, Array] = {leaf: Variable(array, node) for leaf, array, node in self._parts}
+
+    def freeze(self, paths: Collection[str]) -> None:
+        """From now on nothing is computed for the leaves at ``paths``, and their part of the vector is 0."""
+        self._parts = []
+        for leaf, array, node in self._all:
+            if node.path in paths:
+                node.buffer[...] = 0.0  # type: ignore[index]
+            else:
+                self._parts.append((leaf, array, node))
+        self._variables = {leaf: Variable(array, node) for leaf, array, node in self._parts}
 
     def value_and_grad(self, fn: Callable[[], Array]) -> Array:
         """The value of ``fn()``, a 0-d loss of the model's parameters, with its gradient in ``vector``.

@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self
 
 import array_api_compat
@@ -63,15 +64,37 @@ class Parameter(Leaf):
         shape, init: as for every leaf.
         constraint: what its values are brought back to after each update, such as
             :class:`~learnkit.nn.NonNegative`; see :func:`~learnkit.nn.apply_constraints`.
+
+    Attributes:
+        trainable: whether it moves; see :meth:`Module.freeze`. A ``Trainer`` takes note before its next step.
     """
 
-    __slots__ = ("constraint",)
+    __slots__ = ("_trainable", "constraint")
 
     def __init__(
         self, shape: tuple[int, ...], init: Callable[..., Any], constraint: Constraint | None = None
     ) -> None:
         super().__init__(shape, init)
         self.constraint = constraint
+        self._trainable = True
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        _frozen_count[0] += 1
+
+
+#: How often any parameter was frozen or thawed: what a trainer compares before a step.
+_frozen_count = [0]
+
+
+def frozen_count() -> int:
+    """How often any parameter was frozen or thawed so far."""
+    return _frozen_count[0]
 
 
 class Buffer(Leaf):
@@ -288,6 +311,37 @@ class Module:
                 full = f"{path}.{name}" if path else name
                 if full in arrays:  # a shared leaf is listed once, under its first path
                     module._assign(name, arrays[full])
+
+    def freeze(self, *patterns: str) -> None:
+        """Let parameters stay as they are: no gradient, no update, no weight decay.
+
+        Args:
+            patterns: of dotted paths with wild cards, ``"0.*"``, ``"*.bias"``; none of them freezes all.
+
+        Raises:
+            ArgumentError: a pattern fits no parameter.
+        """
+        for leaf in self._fitting(patterns):
+            leaf.trainable = False
+
+    def unfreeze(self, *patterns: str) -> None:
+        """Let frozen parameters move again; ``patterns`` are as for :meth:`freeze`."""
+        for leaf in self._fitting(patterns):
+            leaf.trainable = True
+
+    def _fitting(self, patterns: tuple[str, ...]) -> list[Parameter]:
+        parameters = self.parameters()
+        chosen: dict[str, Parameter] = {} if patterns else parameters
+        for pattern in patterns:
+            fitting = {p: leaf for p, leaf in parameters.items() if fnmatchcase(p, pattern)}
+            if not fitting:
+                near = did_you_mean(pattern, parameters)
+                raise ArgumentError(
+                    f"no parameter fits the pattern {pattern!r}{near}",
+                    hint=f"parameters: {', '.join(parameters) or 'none'}",
+                )
+            chosen |= fitting
+        return list(chosen.values())
 
     # What differentiation asks of a model (learnkit.backends.tree.Substitutable)
 

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
@@ -16,7 +16,7 @@ from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.layout import Layout
 from learnkit.backends.tree import Leaves
 from learnkit.errors import ArgumentError, ShapeError
-from learnkit.schedules.base import Schedule, positive, value_at
+from learnkit.schedules.base import UNKNOWN, Run, Schedule, observed, positive, resolved, value_at
 
 __all__ = [
     "LeafGradient",
@@ -26,6 +26,8 @@ __all__ = [
     "advanced",
     "check_betas",
     "check_in",
+    "fitting",
+    "leafwise",
     "zeros_like",
 ]
 
@@ -77,13 +79,18 @@ class Scheduled:
         names = (f.name for f in dataclasses.fields(self) if f.name != "lr")
         return tuple(name for name in names if _holds_schedule(getattr(self, name)))
 
-    def resolve(self, total_steps: int) -> Self:
-        """This object with the length of the run filled into its schedules."""
-        changes = {
-            f.name: _resolved(getattr(self, f.name), total_steps)
-            for f in dataclasses.fields(self)
-            if _holds_schedule(getattr(self, f.name))
-        }
+    def resolve(self, total_steps: int, steps_per_epoch: int | None = None) -> Self:
+        """This object with the length of the run filled into its schedules, and those of its parts."""
+        return self._mapped(lambda value: resolved(value, total_steps, steps_per_epoch))
+
+    def observe(self, values: Mapping[str, float], step: int, run: Run = UNKNOWN) -> Self:
+        """This object after its schedules have looked at how the training goes; see ``Schedule.observe``."""
+        return self._mapped(lambda value: observed(value, values, step, run))
+
+    def _mapped(self, change: Callable[[Any], Any]) -> Self:
+        """A copy with the fields that ``change`` gives anew; this object if it gives all back."""
+        new = {f.name: change(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        changes = {name: value for name, value in new.items() if value is not getattr(self, name)}
         return dataclasses.replace(self, **changes) if changes else self
 
 
@@ -124,6 +131,8 @@ class Optimizer(Scheduled):
     #: Whether one gradient at the parameters themselves suffices for a step, so that ``apply`` may be
     #: called with it. Found out from what the class overrides; a rule whose options decide sets it itself.
     plain: ClassVar[bool] = True
+    #: Names of slots whose lists become longer as the run goes on.
+    growing: ClassVar[tuple[str, ...]] = ()
     #: Whether ``evaluation_params`` gives anything but the parameters; found out in the same way.
     averages: ClassVar[bool] = False
 
@@ -250,8 +259,9 @@ class Optimizer(Scheduled):
         Raises:
             ShapeError: the trees do not fit each other.
         """
-        given, gradients = Leaves(params), Leaves(grads)
-        _check_fit(given, gradients)
+        given, gradients = fitting(params, grads)
+        if not state.layout.paths:  # a state that somebody put together
+            state = dataclasses.replace(state, layout=_layout(given))
         new_leaves, new_slots = self.apply_leaves(given.values, gradients.values, state)
         return given.rebuild(new_leaves), advanced(state, new_slots)
 
@@ -277,13 +287,7 @@ class Optimizer(Scheduled):
         array([0.5, 1. ])
         """
         given = Leaves(params)
-
-        def gradient(leaves: list[Array]) -> tuple[Array, list[Array]]:
-            value, grads = value_and_grad(given.rebuild(leaves))
-            found = Leaves(grads)
-            _check_fit(given, found)
-            return value, found.values
-
+        gradient = leafwise(value_and_grad, given)
         value, new_leaves, new_slots = self.step_leaves(gradient, given.values, state)
         return value, given.rebuild(new_leaves), advanced(state, new_slots)
 
@@ -300,6 +304,24 @@ class Optimizer(Scheduled):
     def lr_at(self, step: int) -> float:
         """The learning rate at ``step``, counted from 0."""
         return value_at(getattr(self, "lr"), step)  # noqa: B009  (the field is the subclass's)
+
+    def with_lr(self, change: Callable[[Any], Any]) -> Optimizer:
+        """This optimizer with ``change(lr)`` in the place of its lr, in all its groups."""
+        return dataclasses.replace(self, lr=change(getattr(self, "lr")))  # type: ignore[call-arg]  # noqa: B009
+
+    def frozen(self, layout: Layout) -> tuple[bool, ...] | None:
+        """For each leaf whether it never moves; ``None`` if all do. See :meth:`freeze`.
+
+        Raises:
+            ArgumentError: a pattern fits no leaf.
+        """
+        return None
+
+    def freeze(self, paths: tuple[str, ...]) -> Optimizer:
+        """This optimizer without the leaves at ``paths``: they stay as they are, whatever else is said."""
+        from learnkit.optim.grouping import Groups
+
+        return Groups(self, tuple((path, None) for path in paths)) if paths else self
 
     def check_lr(self) -> None:
         """For ``__post_init__``: lr is a schedule or a number > 0.
@@ -319,6 +341,29 @@ def _overrides(cls: type[Optimizer], *names: str) -> bool:
 def advanced(state: State, slots: dict[str, list[Array]]) -> State:
     """The state one update later, with its new slots."""
     return dataclasses.replace(state, step=state.step + 1, slots=slots)
+
+
+def fitting(params: Any, grads: Any) -> tuple[Leaves, Leaves]:
+    """The leaves of both.
+
+    Raises:
+        ShapeError: the trees do not fit each other.
+    """
+    given, gradients = Leaves(params), Leaves(grads)
+    _check_fit(given, gradients)
+    return given, gradients
+
+
+def leafwise(value_and_grad: Callable[[Any], tuple[Array, Any]], given: Leaves) -> LeafGradient:
+    """A function of a tree like ``given`` as one of its list of leaves."""
+
+    def gradient(leaves: list[Array]) -> tuple[Array, list[Array]]:
+        value, grads = value_and_grad(given.rebuild(leaves))
+        found = Leaves(grads)
+        _check_fit(given, found)
+        return value, found.values
+
+    return gradient
 
 
 def check_in(owner: str, name: str, value: Any, interval: str) -> None:
@@ -371,12 +416,6 @@ def _at(value: Any, step: int) -> Any:
     if isinstance(value, Schedule):
         return value(step)
     return tuple(_at(v, step) for v in value) if isinstance(value, tuple) else value
-
-
-def _resolved(value: Any, total_steps: int) -> Any:
-    if isinstance(value, Schedule):
-        return value.resolve(total_steps)
-    return tuple(_resolved(v, total_steps) for v in value) if isinstance(value, tuple) else value
 
 
 def _layout(leaves: Leaves) -> Layout:

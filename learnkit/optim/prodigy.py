@@ -54,7 +54,6 @@ class Prodigy(Optimizer):
     """
 
     slots: ClassVar[tuple[str, ...]] = ("m", "v", "s", "start", "d", "d_max", "n")
-    elementwise: ClassVar[bool] = False
 
     lr: float | Schedule = 1.0
     betas: tuple[Hyper, Hyper] = (0.9, 0.999)

@@ -190,13 +190,30 @@ def learnkit_register_optimizers(register: Register) -> None:
     register("schedule_free_sgd", optim.ScheduleFreeSGD)
     register("schedule_free_adamw", optim.ScheduleFreeAdamW)
     register("prodigy", optim.Prodigy)
+    register("lbfgs", optim.LBFGS)
     register("chain", optim.Chain)
+    register("groups", optim.Groups)
 
 
 def learnkit_register_transforms(register: Register) -> None:
-    from learnkit.optim import ClipByGlobalNorm
+    from learnkit import optim
 
-    register("clip_by_global_norm", ClipByGlobalNorm)
+    register("clip_by_global_norm", optim.ClipByGlobalNorm)
+    register("clip_by_value", optim.ClipByValue)
+    register("clip_by_norm", optim.ClipByNorm)
+    register("adaptive_clip", optim.AdaptiveClip)
+    register("agc", optim.AdaptiveClip)  # another name
+    register("weight_decay", optim.WeightDecay)
+    register("l1", optim.L1)
+    register("centralize", optim.Centralize)
+    register("gradient_noise", optim.GradientNoise)
+    register("accumulate", optim.Accumulate)
+    register("skip_nonfinite", optim.SkipNonFinite)
+    register("loss_scale", optim.LossScale)
+    register("ema", optim.EMA)
+    register("swa", optim.SWA)
+    register("lookahead", optim.Lookahead)
+    register("sam", optim.SAM)
 
 
 def learnkit_register_schedules(register: Register) -> None:

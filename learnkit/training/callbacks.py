@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
-from learnkit.backends.base import Array
 from learnkit.errors import ArgumentError
 from learnkit.schedules.base import positive
 from learnkit.training.history import EpochReport, History, StepReport
 
 if TYPE_CHECKING:
-    from learnkit.training.trainer import Trainer
+    from learnkit.training.trainer import Snapshot, Trainer
 
 __all__ = ["Callback", "EarlyStopping"]
 
@@ -83,7 +82,7 @@ class EarlyStopping(Callback):
         self.best_value = math.nan
         self.best_epoch = 0
         self.waited = 0
-        self._best_arrays: dict[str, Array] | None = None
+        self._best: Snapshot | None = None
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         self.waited = 0
@@ -100,7 +99,7 @@ class EarlyStopping(Callback):
         if not math.isnan(value) and (first or sign * (self.best_value - value) > self.min_delta):
             self.best_value, self.best_epoch, self.waited = value, report.epoch, 0
             if self.restore_best:
-                self._best_arrays = trainer.copy_arrays()
+                self._best = trainer.snapshot()
             return
         self.waited += 1
         if self.patience is not None and self.waited > self.patience:
@@ -110,8 +109,8 @@ class EarlyStopping(Callback):
             )
 
     def on_fit_end(self, trainer: Trainer, history: History) -> None:
-        if self.restore_best and self._best_arrays is not None:
-            trainer.model.load_arrays(self._best_arrays)
+        if self.restore_best and self._best is not None:
+            trainer.restore(self._best)
 
     def state(self) -> dict[str, Any]:
         best = None if math.isnan(self.best_value) else self.best_value

@@ -2,7 +2,8 @@
 
 =================  ==================================================================================
 tensors            each leaf of the model under its dotted path; each optimizer slot, a vector laid
-                   out like theta, under ``optimizer/<slot>``
+                   out like theta, under ``optimizer/<slot>``; one of several arrays, such as one for each
+                   leaf, under ``optimizer/<slot>/0``, ``/1``, ...
 metadata           one key ``learnkit``: ``{"format": 1, "sha256": ..., "content": {...}}``
 content            model, loss, optimizer and metrics by registered name and options; seed, dtype,
                    step and epoch counts; history; states of callbacks; the caller's ``extra``
@@ -46,8 +47,9 @@ def save_trainer(trainer: Trainer, path: Path, extra: Mapping[str, Any]) -> Path
     safetensors = _safetensors()
     to_numpy = trainer.backend.to_numpy
     arrays = {name: to_numpy(a) for name, a in trainer.model.arrays().items()}
-    for name, vectors in trainer.optimizer_state.slots.items():
-        arrays[_SLOT + name] = to_numpy(vectors[0])
+    for name, slots in trainer.optimizer_state.slots.items():
+        for i, slot in enumerate(slots):
+            arrays[_slot_path(name, i, len(slots))] = to_numpy(slot)
     content = {
         "learnkit": _version(),
         "model": registry.describe(trainer.model, "layer"),
@@ -58,7 +60,10 @@ def save_trainer(trainer: Trainer, path: Path, extra: Mapping[str, Any]) -> Path
         "dtype": trainer.dtype,
         "backend": trainer.backend.name,
         "step": trainer.optimizer_state.step,
+        "pending": trainer.optimizer_state.pending,
+        "frozen": [p for p, leaf in trainer.model.parameters().items() if not leaf.trainable],
         "total_steps": trainer.total_steps,
+        "steps_per_epoch": trainer.steps_per_epoch,
         "epochs": trainer.epochs_done,
         "history": trainer.history.records(timing=False),
         "callbacks": [c.state() for c in trainer.callbacks],
@@ -92,12 +97,16 @@ def load_trainer(
         trainer.metrics = {n: registry.create("metric", m) for n, m in content["metrics"].items()}
         slots = {n: a for n, a in arrays.items() if n.startswith(_SLOT)}
         trainer.model.load_arrays({n: a for n, a in arrays.items() if n not in slots})
+        trainer.lay_out()  # if sizes were not known before
+        for name, leaf in trainer.model.parameters().items():
+            leaf.trainable = name not in content.get("frozen", ())
         _load_slots(trainer, slots)
         trainer.optimizer_state.step = content["step"]
+        trainer.optimizer_state.pending = content.get("pending", 0)
         trainer.epochs_done = content["epochs"]
         trainer.history = History.from_records(content["history"])
         if content["total_steps"] is not None:
-            trainer.schedule(content["total_steps"])
+            trainer.schedule(content["total_steps"], content.get("steps_per_epoch"))
         for callback, state in zip(callbacks, content["callbacks"], strict=False):
             if state:
                 callback.load_state(state)
@@ -123,19 +132,38 @@ def read_content(path: str | Path) -> dict[str, Any]:
     return _read(Path(path))[0]
 
 
-def _load_slots(trainer: Trainer, slots: dict[str, Array]) -> None:
-    expected = {_SLOT + name for name in trainer.optimizer_state.slots}
-    if set(slots) != expected:
+def _slot_path(name: str, i: int, count: int) -> str:
+    return f"{_SLOT}{name}" if count == 1 else f"{_SLOT}{name}/{i}"
+
+
+def _load_slots(trainer: Trainer, saved: dict[str, Array]) -> None:
+    own, growing = trainer.optimizer_state.slots, trainer.optimizer.growing
+    found: dict[str, list[str]] = {name: [] for name in own}
+    for path in sorted(saved, key=_number):
+        name = path.removeprefix(_SLOT)
+        base, _, number = name.rpartition("/")
+        found.setdefault(base if number.isdecimal() and base in own else name, []).append(path)
+    counts = {name: (len(slots), len(found[name])) for name, slots in own.items() if name not in growing}
+    if set(found) != set(own) or any(a != b for a, b in counts.values()):
+        needed = [_slot_path(n, i, len(slots)) for n, slots in own.items() for i in range(len(slots))]
         raise CheckpointError(
-            f"the file holds the optimizer slots {sorted(slots)}, this optimizer needs {sorted(expected)}"
+            f"the file holds the optimizer slots {sorted(saved)}, this optimizer needs {sorted(needed)}"
         )
-    for name, vectors in trainer.optimizer_state.slots.items():
-        saved = slots[_SLOT + name]
-        if tuple(saved.shape) != tuple(vectors[0].shape):
-            raise CheckpointError(
-                f"slot {_SLOT + name!r} has shape {tuple(saved.shape)}, expected {tuple(vectors[0].shape)}"
-            )
-        vectors[0][...] = trainer.backend.asarray(saved, trainer.dtype)
+    for name, paths in found.items():
+        new = [trainer.backend.asarray(saved[path]) for path in paths]
+        if name not in growing:
+            for path, array, slot in zip(paths, new, own[name], strict=True):
+                if tuple(array.shape) != tuple(slot.shape):
+                    raise CheckpointError(
+                        f"slot {path!r} has shape {tuple(array.shape)}, expected {tuple(slot.shape)}"
+                    )
+        own[name] = new
+
+
+def _number(path: str) -> tuple[str, int]:
+    """For sorting: the slots of a list in their order, the tenth after the ninth."""
+    base, _, number = path.rpartition("/")
+    return (base, int(number)) if number.isdecimal() else (path, 0)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:

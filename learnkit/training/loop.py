@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from learnkit.backends.base import Array
+from learnkit.backends.base import Array, array_namespace
 from learnkit.data.batches import permutation
 from learnkit.data.splits import random_split, stratified_split
 from learnkit.errors import ArgumentError, CallbackError, DataError, DivergedError, LearnkitError
 from learnkit.metrics.base import on_host
-from learnkit.optim.transforms import global_norm
+from learnkit.optim.clip import global_norm
 from learnkit.training.callbacks import Callback
 from learnkit.training.history import EpochReport, History, StepReport
 from learnkit.training.progress import progress_for
@@ -53,7 +53,7 @@ def fit(
     trainer.check(rows, fitting=True)
     if held_out is not None:
         trainer.check(held_out)
-    steps = math.ceil(len(rows) / batch_size)
+    steps = math.ceil(math.ceil(len(rows) / batch_size) / trainer.batches_in_a_step)
     last_epoch = trainer.epochs_done + epochs
     trainer.schedule(trainer.steps_done + epochs * steps, steps)
     trainer.stop_reason = None
@@ -82,7 +82,7 @@ def fit(
 def evaluate(trainer: Trainer, rows: Rows, batch_size: int) -> dict[str, Any]:
     """Loss and metrics over all rows, in inference mode; waits for the device once, at the end."""
     sums = _Sums(trainer)
-    with trainer.backend.quiet():
+    with trainer.backend.quiet(), trainer.averaged_weights():
         for batch in rows.slices(batch_size):
             out = trainer.model(batch.x)
             sums.add_loss(trainer.loss(out, batch.y, batch.weight), len(batch))
@@ -96,13 +96,20 @@ class _Sums:
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
         self._loss: Any = 0.0
-        self._rows = 0
+        self._rows: Any = 0
         self._metrics: dict[str, tuple[Array, ...]] = {}
 
     def add_loss(self, loss: Array, n: int) -> None:
         """A batch's mean loss, weighted by its rows; a host number is added in double precision."""
         self._loss = self._loss + (float(loss) if self._trainer.backend.on_host else loss) * n
-        self._rows += n
+        self._rows = self._rows + n
+
+    def add_finite_loss(self, loss: Array, n: int) -> None:
+        """The same for a batch whose update is left out if its loss is not finite: it does not count then."""
+        xp = array_namespace(loss)
+        finite = xp.isfinite(loss)
+        self._loss = self._loss + xp.where(finite, loss, xp.zeros_like(loss)) * n
+        self._rows = self._rows + xp.astype(finite, loss.dtype) * n
 
     def add_metrics(self, y_pred: Array, y_true: Array) -> None:
         for name, metric in self._trainer.metrics.items():
@@ -111,7 +118,8 @@ class _Sums:
             self._metrics[name] = new if old is None else metric.combine(old, new)
 
     def loss(self) -> float:
-        return float(self._loss) / self._rows
+        rows = float(self._rows)
+        return float(self._loss) / rows if rows else math.nan
 
     def metrics(self) -> dict[str, Any]:
         """A number for each metric, or nested lists of numbers; waits for the device."""
@@ -135,20 +143,32 @@ def _train_epoch(
 ) -> float:
     """One pass over the training rows: the mean loss."""
     sums = _Sums(trainer)
+    tolerant = trainer.may_skip
+    done = trainer.steps_done
+    loss: Any = None
     for batch in batches(trainer, rows, batch_size, shuffle):
         loss = trainer.step_rows(batch)
-        sums.add_loss(loss, len(batch))
-        if trainer.backend.on_host and not math.isfinite(float(loss)):
-            raise _diverged(trainer, float(loss))
-        if wants_steps:
-            report = StepReport(
-                trainer.steps_done, trainer.epochs_done + 1, loss, trainer.lr_at(trainer.steps_done - 1)
-            )
-            _call(wants_steps, "on_step_end", trainer, report)
+        if tolerant:
+            sums.add_finite_loss(loss, len(batch))
+        else:
+            sums.add_loss(loss, len(batch))
+            if trainer.backend.on_host and not math.isfinite(float(loss)):
+                raise _diverged(trainer, float(loss))
+        if wants_steps and trainer.steps_done > done:
+            done = trainer.steps_done
+            _report_step(trainer, loss, wants_steps)
+    if trainer.flush() and wants_steps:
+        _report_step(trainer, loss, wants_steps)
     mean = sums.loss()
     if not math.isfinite(mean):
         raise _diverged(trainer, mean)
     return mean
+
+
+def _report_step(trainer: Trainer, loss: Array, callbacks: Sequence[Callback]) -> None:
+    step = trainer.steps_done
+    report = StepReport(step, trainer.epochs_done + 1, loss, trainer.lr_at(step - 1))
+    _call(callbacks, "on_step_end", trainer, report)
 
 
 def batches(trainer: Trainer, rows: Rows, batch_size: int, shuffle: bool) -> Iterator[Rows]:

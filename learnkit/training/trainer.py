@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from learnkit.backends.base import Array, Backend, array_namespace, get_backend
 from learnkit.errors import ArgumentError, DataError, ShapeError
 from learnkit.losses.base import Loss
 from learnkit.metrics.base import Metric
+from learnkit.nn.batch_norm import update_statistics
+from learnkit.nn.constraints import apply_to, constrained
 from learnkit.nn.gradient import GradientVector
-from learnkit.nn.module import Module
+from learnkit.nn.module import Module, frozen_count
 from learnkit.nn.scope import training
 from learnkit.nn.vector import ParameterVector, initialize
+from learnkit.optim.accumulate import Accumulate
 from learnkit.optim.base import Optimizer, State
-from learnkit.optim.engine import update_in_place
+from learnkit.optim.compose import Chain, chain
+from learnkit.optim.engine import averaged, init_state, update_in_place
 from learnkit.plugins import registry
+from learnkit.schedules.base import Run, fill_in
 from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.history import History
 from learnkit.training.rows import Rows, as_features, check_at_least_one, place
+from learnkit.training.special import flush, is_special, special_step
 
 __all__ = ["Trainer"]
 
@@ -43,6 +50,8 @@ class Trainer:
         dtype: ``"float32"`` (default) or ``"float64"``. Features are cast to it.
         seed: an integer >= 0.
         callbacks: called during every fit.
+        accumulate: batches in an update, >= 1; their gradients are averaged by what counts in them, so that
+            the update is that of one large batch. ``chain(Accumulate(4), optimizer)`` says the same.
 
     Attributes:
         history: the epochs so far.
@@ -72,6 +81,7 @@ class Trainer:
         dtype: str = "float32",
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
+        accumulate: int = 1,
     ) -> None:
         if not isinstance(model, Module):
             raise ArgumentError(f"Trainer: model is {type(model).__name__}, expected a learnkit.nn.Module")
@@ -82,25 +92,100 @@ class Trainer:
         self.model = model
         self.loss = _component("loss", loss, Loss)
         self.optimizer = _component("optimizer", optimizer, Optimizer)
+        check_at_least_one("Trainer", "accumulate", accumulate)
+        if accumulate > 1:
+            self.optimizer = chain(Accumulate(accumulate), self.optimizer)
         self.metrics = _named_metrics(metrics)
         self.callbacks = list(callbacks)
         self.seed = seed
         self.dtype = dtype
         self.backend = get_backend(backend, device)
         self.backend.activate()
-        self.parameters: ParameterVector = initialize(model, seed, backend=self.backend, dtype=dtype)
-        self.gradient = GradientVector(model, self.parameters)
         self.history = History()
         self.epochs_done = 0
         self.total_steps: int | None = None
+        self.steps_per_epoch: int | None = None
         self.stop_reason: str | None = None
-        self.optimizer_state: State = self.optimizer.init(self.parameters.theta)
+        self.optimizer_state = State()
         self._scheduled = self.optimizer
+        self._averaging = False
+        self._waiting = True
+        if not model.unknown_sizes():
+            self.lay_out()
+
+    def lay_out(self, x: Any = None) -> None:
+        """Make the vector of parameters, the gradient and the optimizer's state, if that is still to be done.
+
+        It is done at once unless a layer takes its size from its input, as ``Linear(None, 10)``; then the
+        first batch that is seen does it.
+
+        Args:
+            x: that batch.
+        """
+        if not self._waiting:
+            return
+        self.parameters: ParameterVector = initialize(
+            self.model, self.seed, x=x, backend=self.backend, dtype=self.dtype
+        )
+        self.gradient = GradientVector(self.model, self.parameters)
+        self._known_views = [
+            (vector, list(self.parameters.layout.views(vector).values()))
+            for vector in (self.parameters.theta, self.gradient.vector)
+        ]
+        self._arm()
+        self.optimizer_state = init_state(self._running, self.parameters.theta, self.parameters.layout)
+        self._constrained = constrained(self.model)
+        self._waiting = False
+
+    def _arm(self) -> None:
+        """Work out what a step runs: the optimizer with the length of the run, without frozen leaves."""
+        self._armed_for = self._scheduled
+        self._freezes = frozen_count()
+        paths = tuple(p for p, leaf in self.model.parameters().items() if not leaf.trainable)
+        self._running = self._scheduled.freeze(paths) if paths else self._scheduled
+        still = self._running.frozen(self.parameters.layout)
+        self.gradient.freeze(
+            []
+            if still is None
+            else [path for path, stays in zip(self.parameters.layout.paths, still, strict=True) if stays]
+        )
+        self._special = is_special(self._running)
+
+    def leaf_views(self, vector: Array) -> list[Array]:
+        """The leaves of a vector laid out like theta, as views."""
+        for known, views in self._known_views:
+            if vector is known:
+                return views
+        return list(self.parameters.layout.views(vector).values())
+
+    def constrain(self) -> None:
+        """Bring parameters with a constraint back within it, as after each update."""
+        for leaf in self._constrained:
+            apply_to(leaf)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("parameters", "gradient"):
+            raise ArgumentError(
+                f"Trainer: the model has no {name} yet: a layer takes its size from the first batch",
+                hint="fit, step, evaluate or predict first, or give the size as a number",
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def steps_done(self) -> int:
         """Updates made so far."""
         return self.optimizer_state.step
+
+    @property
+    def batches_in_a_step(self) -> int:
+        """How many batches make an update; more than one with ``accumulate``."""
+        gathers = self.optimizer.accumulate if isinstance(self.optimizer, Chain) else None
+        return 1 if gathers is None else gathers.every
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether the optimizer leaves out updates whose gradient is not finite, so that the run goes on."""
+        return isinstance(self.optimizer, Chain) and self.optimizer.may_skip
 
     # One step
 
@@ -118,20 +203,79 @@ class Trainer:
 
     def step_rows(self, rows: Rows) -> Array:
         """:meth:`step` for a batch that is on the device already."""
-        with self.backend.quiet():
-            with training(self.seed, self.steps_done):
-                loss = self.gradient.value_and_grad(
-                    lambda: self.loss(self.model(rows.x), rows.y, rows.weight)
-                )
+        if self._waiting:
+            self.lay_out(rows.x)
+        if self._armed_for is not self._scheduled or self._freezes != frozen_count():
+            self._arm()
+        if self._special:
+            with self.backend.quiet():
+                return special_step(self, self._running, rows)
+        # The update belongs to the step: if it fails, running statistics stay as they were too.
+        with self.backend.quiet(), training(self.seed, self.steps_done):
+            loss = self.gradient.value_and_grad(lambda: self.loss(self.model(rows.x), rows.y, rows.weight))
             update_in_place(
-                self._scheduled,
+                self._running,
                 self.parameters.theta,
                 self.gradient.vector,
                 self.optimizer_state,
-                views=lambda vector: list(self.parameters.layout.views(vector).values()),
+                views=self.leaf_views,
                 blocks=self.backend.on_host,
             )
+            for leaf in self._constrained:
+                apply_to(leaf)
         return loss
+
+    def flush(self) -> bool:
+        """Make the update for the batches accumulated since the last one, as ``fit`` does after an epoch.
+
+        Returns:
+            Whether there were any.
+        """
+        if self._waiting or not self.optimizer_state.pending:
+            return False
+        if self._armed_for is not self._scheduled or self._freezes != frozen_count():
+            self._arm()
+        with self.backend.quiet():
+            flushed = flush(self, self._running)
+            self.constrain()
+        return flushed
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Within the block the model holds the weights to evaluate and deploy, if the optimizer averages.
+
+        That is the average of ``EMA`` or ``SWA``, the slow weights of ``Lookahead``, the averaged point of a
+        schedule-free rule. ``evaluate``, ``predict`` and validation use it of themselves; the block is for
+        calling or exporting the model. Afterwards the weights are again those that training goes on from.
+        """
+        if self._waiting or self._averaging or not self.optimizer.averages:
+            yield
+            return
+        theta = self.parameters.theta
+        saved = self.backend.xp.asarray(theta, copy=True)
+        theta[...] = averaged(self._running, theta, self.optimizer_state, views=self.leaf_views)
+        self._averaging = True
+        try:
+            yield
+        finally:
+            theta[...] = saved
+            self._averaging = False
+
+    def update_batch_norm(self, x: Any, *, batch_size: int = 1024) -> None:
+        """Set the running statistics of batch normalisation to those of ``x`` at the averaged weights.
+
+        They were learned beside the weights that training went through, and do not fit an average of
+        them. See :func:`learnkit.nn.update_statistics`.
+
+        Args:
+            x: training features, (n, ...).
+            batch_size: >= 1; each batch counts the same.
+        """
+        check_at_least_one("update_batch_norm", "batch_size", batch_size)
+        self.backend.activate()
+        rows = place(self.backend, x, dtype=self.dtype)
+        with self.backend.quiet(), self.averaged_weights():
+            update_statistics(self.model, (part.x for part in rows.slices(batch_size)), seed=self.seed)
 
     # A run
 
@@ -188,8 +332,11 @@ class Trainer:
             verbose=verbose,
         )
 
-    def evaluate(self, x: Any, y: Any, *, batch_size: int = 1024) -> dict[str, float]:
-        """Loss and metrics on ``(x, y)`` in inference mode, as ``{"loss": ..., "accuracy": ...}``."""
+    def evaluate(self, x: Any, y: Any, *, batch_size: int = 1024) -> dict[str, Any]:
+        """Loss and metrics on ``(x, y)`` in inference mode, as ``{"loss": ..., "accuracy": ...}``.
+
+        A metric of many numbers, such as a confusion matrix, is given as nested lists.
+        """
         check_at_least_one("evaluate", "batch_size", batch_size)
         self.backend.activate()
         rows = place(self.backend, x, y, dtype=self.dtype)
@@ -209,9 +356,11 @@ class Trainer:
         features = as_features(self.backend, x, self.dtype)
         if not features.shape:
             raise ShapeError("x is a single number, expected an array with one row for each example")
+        self.lay_out(features)
         n = features.shape[0]
         starts = range(0, max(n, 1), batch_size)
-        parts = [self.model(features[i : min(i + batch_size, n), ...]) for i in starts]
+        with self.averaged_weights():
+            parts = [self.model(features[i : min(i + batch_size, n), ...]) for i in starts]
         out = parts[0] if len(parts) == 1 else array_namespace(parts[0]).concat(parts, axis=0)
         kept = type(x) is type(features) and not isinstance(x, (list, tuple))
         return out if kept else self.backend.to_numpy(out)
@@ -222,29 +371,75 @@ class Trainer:
         """End the running fit after this epoch."""
         self.stop_reason = reason
 
-    def schedule(self, total_steps: int) -> None:
-        """Fill the length of the run into the optimizer's schedules.
+    def schedule(self, total_steps: int, steps_per_epoch: int | None = None) -> None:
+        """Fill the length of the run, and of an epoch, into the optimizer's schedules.
 
         A run that was planned longer keeps its plan, so that an interrupted run goes on as it was.
         """
         self.total_steps = max(self.total_steps or 0, total_steps)
-        self._scheduled = self.optimizer.resolve(self.total_steps)
+        self.steps_per_epoch = steps_per_epoch or self.steps_per_epoch
+        self._scheduled = fill_in(self.optimizer, self.total_steps, self.steps_per_epoch)
+
+    def observe(self, values: Mapping[str, float]) -> None:
+        """Let the optimizer's schedules see how the training goes; ``fit`` does after each epoch.
+
+        ``ReduceOnPlateau`` looks; the optimizer is then replaced by one that knows what it saw.
+
+        Args:
+            values: ``"loss"``, ``"val_loss"`` and metrics by name.
+        """
+        larger = {name for name, metric in self.metrics.items() if metric.larger_is_better}
+        run = Run(self.total_steps, self.steps_per_epoch, larger)
+        new = self.optimizer.observe(values, self.steps_done, run)
+        if new is not self.optimizer:
+            self.optimizer = self._scheduled = new
+            if self.total_steps is not None:
+                self.schedule(self.total_steps)
 
     def lr_at(self, step: int) -> float:
         """The learning rate of step number ``step``, counted from 0."""
         return float(self._scheduled.lr_at(step))
+
+    def snapshot(self) -> Snapshot:
+        """The weights as they are evaluated now, to come back to with :meth:`restore`."""
+        slots = {}
+        if self.optimizer.averages:  # what is evaluated lies in them
+            slots = {
+                name: [self.backend.xp.asarray(a, copy=True) for a in arrays]
+                for name, arrays in self.optimizer_state.slots.items()
+            }
+        return Snapshot(self.copy_arrays(), slots, self.optimizer_state.step)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring the weights back to how they were evaluated then.
+
+        An optimizer that averages comes back as a whole, to its step; of another the state goes on.
+        """
+        self.model.load_arrays(snapshot.arrays)
+        if snapshot.slots:
+            self.optimizer_state.slots = {
+                name: [self.backend.xp.asarray(a, copy=True) for a in arrays]
+                for name, arrays in snapshot.slots.items()
+            }
+            self.optimizer_state.step = snapshot.step
 
     def copy_arrays(self) -> dict[str, Array]:
         """Copies of the model's arrays by path."""
         xp = self.backend.xp
         return {path: xp.asarray(a, copy=True) for path, a in self.model.arrays().items()}
 
-    def check(self, rows: Rows) -> None:
+    def check(self, rows: Rows, *, fitting: bool = False) -> None:
         """Run one row through the model and the loss, and look at all targets, before anything else does.
+
+        Args:
+            fitting: whether these are the training rows; a loss that depends on them, such as one with
+                balanced class weights, is then filled in for good.
 
         Raises:
             ShapeError, DataError: they do not fit.
+            ArgumentError: the loss is no single number.
         """
+        self.lay_out(rows.x)
         probe = Rows(
             rows.x[:1, ...],
             None if rows.y is None else rows.y[:1, ...],
@@ -253,8 +448,16 @@ class Trainer:
         out = self.model(probe.x)
         if probe.y is None:
             return
-        self.loss(out, probe.y, probe.weight)
-        self.loss.check_targets((len(rows), *out.shape[1:]), rows.y)
+        shape = (len(rows), *out.shape[1:])
+        if fitting:
+            self.loss = self.loss.resolve(shape, rows.y)
+        loss = self.loss(out, probe.y, probe.weight)
+        if tuple(loss.shape):
+            raise ArgumentError(
+                f"Trainer: the loss {self.loss!r} gives an array of shape {tuple(loss.shape)}",
+                hint="training needs one number: leave out reduction='none'",
+            )
+        self.loss.check_targets(shape, rows.y)
         for metric in self.metrics.values():
             metric.sums(out, probe.y)
 
@@ -312,10 +515,16 @@ class Trainer:
         return cls.load(path, **options)
 
     def __repr__(self) -> str:
-        return (
-            f"<Trainer of {self.parameters.layout.size} parameters, {self.epochs_done} epochs done, "
-            f"{self.backend.name}>"
-        )
+        size = "a yet unknown number of" if self._waiting else self.parameters.layout.size
+        return f"<Trainer of {size} parameters, {self.epochs_done} epochs done, {self.backend.name}>"
+
+
+class Snapshot(NamedTuple):
+    """What :meth:`Trainer.restore` goes back to: arrays of the model, and slots if weights are averaged."""
+
+    arrays: dict[str, Array]
+    slots: dict[str, list[Array]]
+    step: int
 
 
 def _component(kind: str, spec: Any, base: type) -> Any:

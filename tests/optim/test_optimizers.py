@@ -11,9 +11,10 @@ import pytest
 from learnkit import nn
 from learnkit.autodiff import grad
 from learnkit.backends import array_namespace, get_backend
+from learnkit.backends.layout import Layout
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.optim import SGD, Adam, AdamW, ClipByGlobalNorm, Optimizer, chain
-from learnkit.optim.engine import BLOCK, update_in_place
+from learnkit.optim.engine import BLOCK, init_state, update_in_place
 from learnkit.plugins import registry
 from learnkit.schedules import Constant, Cosine, OneCycle, Schedule
 from learnkit.testing.matrix import BackendUnderTest
@@ -264,10 +265,10 @@ def test_a_rule_that_is_not_elementwise_gets_the_leaves():
         return [vector[:2], vector[2:].reshape(2, 2)]
 
     for optimizer in (ByNorm(), chain(ClipByGlobalNorm(100.0), ByNorm())):
-        vector, state = theta.copy(), optimizer.init(theta)
+        vector, state = theta.copy(), init_state(optimizer, theta, Layout(("a", "b"), ((2,), (2, 2))))
         update_in_place(optimizer, vector, grad, state, views=views, blocks=True)
         np.testing.assert_allclose(vector, [-0.6, -0.8, -0.5, -0.5, -0.5, -0.5])
-        assert state.slots["shapes"][0].tolist() == [1.0, 1.0, 2.0, 2.0, 2.0, 2.0]
+        assert [slot.tolist() for slot in state.slots["shapes"]] == [[1.0, 1.0], [[2.0, 2.0], [2.0, 2.0]]]
         new, _ = optimizer.apply(views(theta), views(grad), optimizer.init(views(theta)))
         np.testing.assert_allclose(new[1], -0.5 * np.ones((2, 2)))
 
@@ -309,7 +310,7 @@ WRONG = [
     (lambda: chain(), "chain needs at least an optimizer"),
     (
         lambda: chain(ClipByGlobalNorm(1.0)),
-        "chain: the last part is ClipByGlobalNorm(max_norm=1.0), expected an Opti",
+        "chain: the last part is ClipByGlobalNorm(max_norm=1.0, on_nonfinite='keep'), expected an Opti",
     ),
     (lambda: chain(SGD(0.1), ClipByGlobalNorm(1.0)), "is not a Transform; the optimizer comes last"),
     (lambda: registry.create("optimizer", "adam:weight_decay=0.1"), "weight_decay"),

@@ -30,11 +30,11 @@ class FakeTrainer:
     def stop(self, reason):
         self.stop_reason = reason
 
-    def copy_arrays(self):
+    def snapshot(self):
         return {"w": self.epoch}
 
-    def load_arrays(self, arrays):
-        self.loaded = arrays
+    def restore(self, snapshot):
+        self.loaded = snapshot
 
 
 def play(callback, values, trainer=None, name="val_loss"):

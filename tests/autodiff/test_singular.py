@@ -192,6 +192,11 @@ def test_extremes_of_nan(backend):
             x
         )
         backend.assert_array(got, [[0.0, 1.0, 0.0], row], like=x)
+    a, b = backend.asarray([nan, 1.0, 1.0], "float64"), backend.asarray([1.0, nan, 1.0], "float64")
+    for name in ("maximum", "minimum"):  # as PyTorch: a NaN does not stop the gradient, it has it
+        _, pullback = vjp(lambda a, b, name=name: getattr(array_namespace(a), name)(a, b), a, b)
+        for g in pullback(backend.xp.ones_like(a)):
+            backend.assert_array(g, [1.0, 1.0, 0.5], like=a)
     for low in (nan, backend.asarray([nan, 0.0, nan], "float64")):
         fn = lambda x, low=low: array_namespace(x).clip(x, low, 1.5)  # noqa: E731
         value, pullback = vjp(fn, x)

@@ -231,10 +231,10 @@ def _softmax_of_two(xp: Any, a: Any, b: Any, y: Array) -> Array:
 
 
 def _share(xp: Any, a: Any, b: Any, like: Array) -> Array:
-    """1 where a > b, 1/2 where they are equal, else 0."""
-    over = xp.astype(xp.greater(a, b), like.dtype)
+    """1 where a > b, 1/2 where they are equal, else 0; where one is NaN, so is the result, and each gets 1."""
+    over = xp.astype(xp.logical_not(xp.less(a, b)), like.dtype)
     tied = xp.astype(xp.equal(a, b), like.dtype)
-    return xp.add(over, xp.multiply(0.5, tied))
+    return xp.subtract(over, xp.multiply(0.5, tied))
 
 
 def _pow_base(xp: Any, g: Array, a: Any, b: Any) -> Array:

@@ -80,6 +80,8 @@ class NTXent(Loss):
         if kept is not None:
             y_pred = hide(y_pred, kept)
         xp = array_namespace(y_pred)
+        if n == 0:
+            return xp.sum(y_pred, axis=tuple(range(1, len(shape)))), None
         z = xp.reshape(y_pred, (2 * n, shape[2])) if views else y_pred
         classes = self._classes(z, None if views else y_true)
         plain: Any = array_namespace(classes)

@@ -20,7 +20,7 @@ Parents = tuple[Node | None, ...]
 
 #: PyTorch's bounds of binary cross-entropy: the least logarithm, and the least p (1 - p) to divide by.
 _LEAST_LOG = -100.0
-_LEAST_VARIANCE = 1e-12
+_LEAST_VARIANCE = 9.999999960041972e-13  # 1e-12 in float32, which it is there in float64 too
 
 
 @primitive()

@@ -14,6 +14,8 @@ from learnkit.errors import ArgumentError
 from learnkit.schedules.durations import Duration, as_steps, check_duration, needs_steps
 
 __all__ = [
+    "UNKNOWN",
+    "Run",
     "Schedule",
     "check_total",
     "fill_in",
@@ -25,6 +27,40 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a schedule that looks at the training is told of the run.
+
+    Args:
+        total_steps, steps_per_epoch: the lengths, as in :meth:`Schedule.resolve`, or ``None``.
+        larger_is_better: the names of values that are to grow.
+    """
+
+    total_steps: int | None = None
+    steps_per_epoch: int | None = None
+    larger_is_better: Collection[str] = ()
+
+    def steps(self, owner: str, name: str, duration: Duration) -> int:
+        """A duration in steps.
+
+        Raises:
+            ArgumentError: the length of the run or of an epoch would be needed, and is not known.
+        """
+        if self.total_steps is not None:
+            duration = as_steps(duration, self.total_steps, self.steps_per_epoch)
+        return needs_steps(owner, name, duration)
+
+    def rest(self, start: int, end: int | None = None) -> Run:
+        """The run of a schedule that is at work from ``start`` to ``end`` or to the end of this run."""
+        if self.total_steps is None:
+            return self
+        end = self.total_steps if end is None else end
+        return dataclasses.replace(self, total_steps=max(1, end - start))
+
+
+UNKNOWN = Run()
 
 
 @dataclass(frozen=True)
@@ -78,7 +114,7 @@ class Schedule:
                 changes[field.name] = new
         return dataclasses.replace(self, **changes) if changes else self
 
-    def observe(self, values: Mapping[str, float], step: int, larger_is_better: Collection[str] = ()) -> Self:
+    def observe(self, values: Mapping[str, float], step: int, run: Run = UNKNOWN) -> Self:
         """This schedule after a look at how the training goes; most do not care.
 
         A schedule that does returns a changed copy, and so do those that hold it.
@@ -86,12 +122,12 @@ class Schedule:
         Args:
             values: ``"loss"``, ``"val_loss"`` and metrics by name.
             step: the step from which on the change counts, the number of steps made so far.
-            larger_is_better: the names among ``values`` that are to grow.
+            run: what else is known.
         """
         changes = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            new = observed(value, values, step, larger_is_better)
+            new = observed(value, values, step, run)
             if new is not value:
                 changes[field.name] = new
         return dataclasses.replace(self, **changes) if changes else self
@@ -122,13 +158,13 @@ def fill_in(owner: Any, total_steps: int, steps_per_epoch: int | None = None) ->
     return owner.resolve(total_steps, steps_per_epoch) if both else owner.resolve(total_steps)
 
 
-def observed(value: T, values: Mapping[str, float], step: int, larger_is_better: Collection[str] = ()) -> T:
+def observed(value: T, values: Mapping[str, float], step: int, run: Run = UNKNOWN) -> T:
     """A schedule, or what holds one, after a look at the training; anything else as it is."""
     if isinstance(value, tuple):
-        new = tuple(observed(v, values, step, larger_is_better) for v in value)
+        new = tuple(observed(v, values, step, run) for v in value)
         changed = any(a is not b for a, b in zip(new, value, strict=True))
         return new if changed else value  # type: ignore[return-value]
-    return value.observe(values, step, larger_is_better) if _follows(value) else value  # type: ignore[attr-defined]
+    return value.observe(values, step, run) if _follows(value) else value  # type: ignore[attr-defined]
 
 
 def _follows(value: Any) -> bool:

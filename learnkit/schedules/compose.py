@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 import sys
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import FunctionType
 from typing import Any, ClassVar, Self
 
 from learnkit.checks import positive
 from learnkit.errors import ArgumentError
-from learnkit.schedules.base import Schedule, observed, resolved, value_at
+from learnkit.schedules.base import UNKNOWN, Run, Schedule, observed, resolved, value_at
 from learnkit.schedules.durations import Duration, as_steps, check_duration, needs_steps
 from learnkit.schedules.named import as_schedules
 
@@ -60,32 +60,35 @@ class Join(Schedule):
             raise ArgumentError(f"Join: boundaries is {self.boundaries!r}, expected steps that do not fall")
 
     def __call__(self, step: int) -> float:
-        starts = self._starts()
+        known = (needs_steps("Join", f"boundaries[{i}]", b) for i, b in enumerate(self.boundaries))
+        starts = [0, *known]
         i = bisect_right(starts, step) - 1
         return value_at(self.schedules[i], step - starts[i])
 
     def resolve(self, total_steps: int, steps_per_epoch: int | None = None) -> Self:
-        boundaries = [as_steps(b, total_steps, steps_per_epoch) for b in self.boundaries]
-        if any(type(b) is not int for b in boundaries):
+        known = [as_steps(b, total_steps, steps_per_epoch) for b in self.boundaries]
+        if any(type(b) is not int for b in known):
             return self
-        ends = [0, *boundaries, total_steps]
+        # in a run too short for a boundary in steps, one in parts of the run does not come before it
+        boundaries = list(accumulate(map(int, known), max))
         parts = tuple(
-            resolved(schedule, max(1, int(end) - int(start)), steps_per_epoch)
-            for schedule, (start, end) in zip(self.schedules, pairwise(ends), strict=True)
+            resolved(schedule, max(1, end - start), steps_per_epoch)
+            for schedule, (start, end) in zip(
+                self.schedules, pairwise([0, *boundaries, total_steps]), strict=True
+            )
         )
         return replace(self, schedules=parts, boundaries=tuple(boundaries))
 
-    def observe(self, values: Mapping[str, float], step: int, larger_is_better: Collection[str] = ()) -> Self:
+    def observe(self, values: Mapping[str, float], step: int, run: Run = UNKNOWN) -> Self:
         """Only the schedule that is at work looks."""
-        starts = self._starts()
+        known = [run.steps("Join", f"boundaries[{i}]", b) for i, b in enumerate(self.boundaries)]
+        starts = [0, *accumulate(known, max)]
         i = bisect_right(starts, step) - 1
-        new = observed(self.schedules[i], values, step - starts[i], larger_is_better)
+        end = starts[i + 1] if i + 1 < len(starts) else None
+        new = observed(self.schedules[i], values, step - starts[i], run.rest(starts[i], end))
         if new is self.schedules[i]:
             return self
         return replace(self, schedules=(*self.schedules[:i], new, *self.schedules[i + 1 :]))
-
-    def _starts(self) -> list[int]:
-        return [0, *(needs_steps("Join", f"boundaries[{i}]", b) for i, b in enumerate(self.boundaries))]
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def svg(
         _line(_LEFT, _TOP, _LEFT, _TOP + tall, _INK),
         _line(_LEFT, _TOP + tall, _LEFT + wide, _TOP + tall, _INK),
         _text(_LEFT + wide / 2, _HEIGHT - 12, unit, "middle"),
-        f'<g transform="translate(16 {_TOP + tall / 2:.2f}) rotate(-90)">{_text(0, 0, "value", "middle")}</g>',
+        f'<g transform="translate(16 {_TOP + tall / 2:g}) rotate(-90)">{_text(0, 0, "value", "middle")}</g>',
     ]
     kept = _thinned([(across(step), down(value)) for step, value in points])
     path = " ".join(f"{x:.2f},{y:.2f}" for x, y in kept)

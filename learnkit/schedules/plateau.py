@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from learnkit.checks import at_least, one_of, positive
 from learnkit.errors import ArgumentError, did_you_mean
-from learnkit.schedules.base import Schedule, observed, value_at
+from learnkit.schedules.base import UNKNOWN, Run, Schedule, observed, value_at
 from learnkit.schedules.named import as_schedule
 
 __all__ = ["ReduceOnPlateau"]
@@ -90,15 +90,15 @@ class ReduceOnPlateau(Schedule):
     def __call__(self, step: int) -> float:
         return self._reduced(step, bisect_right(self.cuts, step))
 
-    def observe(self, values: Mapping[str, float], step: int, larger_is_better: Collection[str] = ()) -> Self:
+    def observe(self, values: Mapping[str, float], step: int, run: Run = UNKNOWN) -> Self:
         """The schedule after a look at ``values[monitor]``; a cut holds from ``step`` on.
 
         Raises:
             ArgumentError: nothing of the monitored name is given.
         """
-        lr = observed(self.lr, values, step, larger_is_better)
+        lr = observed(self.lr, values, step, run)
         name = self._monitored(values)
-        growing = name in larger_is_better if self.mode == "auto" else self.mode == "max"
+        growing = name in run.larger_is_better if self.mode == "auto" else self.mode == "max"
         best, bad = self.best, self.bad + 1
         if self._is_better(values[name], growing):
             best, bad = float(values[name]), 0

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
 from learnkit.checks import positive
 from learnkit.errors import ArgumentError
-from learnkit.schedules.base import Schedule, check_total, needs_total, observed, resolved, value_at
+from learnkit.schedules.base import (
+    UNKNOWN,
+    Run,
+    Schedule,
+    check_total,
+    needs_total,
+    observed,
+    resolved,
+    value_at,
+)
 from learnkit.schedules.durations import Duration, as_steps, check_duration, needs_steps
 from learnkit.schedules.named import as_schedule
 from learnkit.schedules.shapes import FALLS, RISES, check_shape
@@ -93,9 +102,9 @@ class Warmup(Schedule):
         rest = max(1, total_steps - steps)
         return replace(self, steps=steps, schedule=resolved(self.schedule, rest, steps_per_epoch))
 
-    def observe(self, values: Mapping[str, float], step: int, larger_is_better: Collection[str] = ()) -> Self:
-        inner = max(0, step - needs_steps("Warmup", "steps", self.steps))
-        new = observed(self.schedule, values, inner, larger_is_better)
+    def observe(self, values: Mapping[str, float], step: int, run: Run = UNKNOWN) -> Self:
+        steps = run.steps("Warmup", "steps", self.steps)
+        new = observed(self.schedule, values, max(0, step - steps), run.rest(steps))
         return self if new is self.schedule else replace(self, schedule=new)
 
 

@@ -13,6 +13,7 @@ import pytest
 from learnkit.errors import ArgumentError
 from learnkit.plugins import registry
 from learnkit.schedules import Constant, Join, Linear, Product, ReduceOnPlateau, Warmup
+from learnkit.schedules.base import Run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ARRAYS = np.load(GOLDEN / "schedules.npz")
@@ -83,14 +84,15 @@ def test_what_is_monitored(values, larger, cut):
     """The validation loss, else the training loss; a metric says itself whether it is to grow."""
     name = next(n for n in ("accuracy", "val_loss", "loss") if n in values)
     monitor = "accuracy" if name == "accuracy" else None
+    run = Run(larger_is_better=larger)
     schedule = ReduceOnPlateau(1.0, patience=0, monitor=monitor)
     better = {**values, name: values[name] + (0.1 if larger else -0.1)}
-    schedule = schedule.observe(values, 1, larger).observe(better, 2, larger)
+    schedule = schedule.observe(values, 1, run).observe(better, 2, run)
     assert schedule(2) == 1.0
     assert schedule.best == better[name]
-    assert (schedule.observe(better, 3, larger)(3) < 1) == cut
+    assert (schedule.observe(better, 3, run)(3) < 1) == cut
     forced = ReduceOnPlateau(1.0, patience=0, monitor=monitor, mode="min" if larger else "max")
-    assert forced.observe(values, 1, larger).observe(better, 2, larger)(2) == pytest.approx(0.1)
+    assert forced.observe(values, 1, run).observe(better, 2, run)(2) == pytest.approx(0.1)
 
 
 def test_a_name_that_is_not_reported():
@@ -115,6 +117,12 @@ def test_inside_others_it_is_told_by_their_clock():
     assert joined.observe({"loss": 1.0}, 4) is joined
     joined = joined.observe({"loss": 1.0}, 6).observe({"loss": 1.0}, 9)
     assert joined.schedules[1].cuts == (4,)
+    for unknown in (Warmup(flat, "10%"), Join((1.0, flat), ("10%",))):
+        with pytest.raises(ArgumentError, match="is '10%', and the length of the run is not known"):
+            unknown.observe({"loss": 1.0}, 15)
+        told = unknown.observe({"loss": 1.0}, 15, Run(100)).observe({"loss": 1.0}, 16, Run(100))
+        assert told.resolve(100)(15) == 1.0
+        assert told.resolve(100)(16) == pytest.approx(0.1)
     product = Product((0.5, flat)).observe({"loss": 1.0}, 1).observe({"loss": 1.0}, 2)
     assert product(2) == pytest.approx(0.05)
     assert Product((0.5, Constant(1.0))).observe({"loss": 1.0}, 1) == Product((0.5, Constant(1.0)))

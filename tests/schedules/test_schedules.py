@@ -206,6 +206,24 @@ def test_the_first_field_is_the_peak(name):
     assert max(run(t) for t in range(4000)) == pytest.approx(0.25, rel=0.05 if name == "product" else 1e-9)
 
 
+@each
+def test_as_the_learning_rate_of_a_trainer(name):
+    """The trainer says the length; every step has the schedule's value, and the report of each says so."""
+    import learnkit as lk
+
+    rates = []
+
+    class Rates(lk.training.Callback):
+        def on_step_end(self, trainer, report):
+            rates.append(report.lr)
+
+    schedule = SCHEDULES[name][0]
+    trainer = lk.Trainer(lk.nn.Linear(2, 1), "mse", lk.optim.SGD(schedule))
+    x = np.linspace(-0.5, 0.5, 20, dtype=np.float32).reshape(10, 2)
+    trainer.fit(x, x[:, :1], epochs=4, batch_size=2, callbacks=[Rates()], verbose=False)
+    assert rates == [schedule.resolve(STEPS)(t) for t in range(STEPS)]
+
+
 def test_cosine_equals_the_closed_form_of_pytorch():
     for i, (lr, total, min_lr) in enumerate(made.COSINES):
         schedule = Cosine(lr, total_steps=total, min_lr=min_lr)

@@ -7,11 +7,12 @@ from typing import ClassVar
 
 import array_api_compat
 
+from learnkit import checks
 from learnkit.backends.base import Array, array_namespace
 from learnkit.errors import ArgumentError
-from learnkit.optim.base import Optimizer
+from learnkit.optim.base import Optimizer, check_in
 from learnkit.optim.parts import Hyper, at_least, check_choice, check_fields, check_flags, decayed, rms
-from learnkit.schedules.base import Schedule, positive
+from learnkit.schedules.base import Schedule
 
 __all__ = ["Adafactor"]
 
@@ -61,9 +62,9 @@ class Adafactor(Optimizer):
     elementwise: ClassVar[bool] = False
 
     lr: float | Schedule = 1e-2
-    beta2_decay: float = -0.8
-    eps: tuple[float | None, float] = (None, 1e-3)
-    d: float | None = 1.0
+    beta2_decay: Hyper = -0.8
+    eps: tuple[Hyper, Hyper] = (None, 1e-3)
+    d: Hyper = 1.0
     weight_decay: Hyper = 0.0
     relative_step: bool = True
     scale_parameter: bool = True
@@ -72,8 +73,7 @@ class Adafactor(Optimizer):
 
     def __post_init__(self) -> None:
         self.check_lr()
-        if type(self.beta2_decay) not in (int, float) or not self.beta2_decay < 0:
-            raise ArgumentError(f"Adafactor: beta2_decay is {self.beta2_decay!r}, expected a number < 0")
+        check_fields(self, "(-inf, 0)", "beta2_decay")
         eps = tuple(self.eps) if isinstance(self.eps, list) else self.eps
         if not isinstance(eps, tuple) or len(eps) != 2:
             raise ArgumentError(
@@ -81,18 +81,15 @@ class Adafactor(Optimizer):
             )
         object.__setattr__(self, "eps", eps)
         if eps[0] is not None:
-            positive("Adafactor", "eps[0]", eps[0])
-        positive("Adafactor", "eps[1]", eps[1], zero=True)
-        if self.d is not None and (type(self.d) not in (int, float) or not self.d >= 1):
+            check_in("Adafactor", "eps[0]", eps[0], "(0, inf)")
+        check_in("Adafactor", "eps[1]", eps[1], "[0, inf)")
+        number = type(self.d) in (int, float) and 1 <= self.d < float("inf")
+        if not number and self.d is not None and not isinstance(self.d, Schedule):
             raise ArgumentError(f"Adafactor: d is {self.d!r}, expected a number >= 1 or None")
         check_fields(self, "[0, inf)", "weight_decay")
         check_flags(self, "relative_step", "scale_parameter")
         check_choice(self, "eps_placement", "floor", "square")
-        if type(self.min_dim_size_to_factor) is not int or self.min_dim_size_to_factor < 1:
-            raise ArgumentError(
-                f"Adafactor: min_dim_size_to_factor is {self.min_dim_size_to_factor!r}, "
-                "expected an integer >= 1"
-            )
+        checks.at_least("Adafactor", "min_dim_size_to_factor", self.min_dim_size_to_factor, 1)
 
     def _factors(self, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1 and min(shape[-2:]) >= self.min_dim_size_to_factor
@@ -111,6 +108,8 @@ class Adafactor(Optimizer):
 
     def update(self, theta: Array, grad: Array, *slots: Array, lr: float, step: int) -> tuple[Array, ...]:
         xp = array_namespace(grad)
+        if 0 in theta.shape:
+            return theta, *slots
         row, col, v = slots
         fresh = float(step) ** self.beta2_decay
         eps, smallest = self.eps

@@ -85,14 +85,15 @@ class Adamax(Optimizer):
         return theta - lr / (1 - b1**step) * m / (u + self.eps if self.eps_outside else u), m, u
 
 
+def _warm(momentum_decay: float, t: int) -> float:
+    """``mu_t / b1``."""
+    return 1 - 0.5 * float(0.96 ** (t * momentum_decay))
+
+
 @functools.lru_cache(maxsize=64)
-def _mu_product(b1: float, momentum_decay: float) -> Recurrence[float]:
-    """The product of mu_1 ... mu_t as a function of t."""
-    return Recurrence(1.0, lambda before, t: before * _mu(b1, momentum_decay, t))
-
-
-def _mu(b1: float, momentum_decay: float, t: int) -> float:
-    return b1 * (1 - 0.5 * float(0.96 ** (t * momentum_decay)))
+def _warm_product(momentum_decay: float) -> Recurrence[float]:
+    """The product of ``mu_1 / b1`` ... ``mu_t / b1`` as a function of t."""
+    return Recurrence(1.0, lambda before, t: before * _warm(momentum_decay, t))
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class NAdam(Optimizer):
         check_fields(self, "(0, inf)", "eps")
         check_fields(self, "[0, inf)", "weight_decay")
         if self.momentum_decay is not None:
-            check_fields(self, "[0, inf)", "momentum_decay")
+            positive("NAdam", "momentum_decay", self.momentum_decay, zero=True)
         check_flags(self, "decoupled_weight_decay")
 
     def update(self, theta: Array, grad: Array, *slots: Array, lr: float, step: int) -> tuple[Array, ...]:
@@ -153,8 +154,8 @@ class NAdam(Optimizer):
             mu = next_mu = b1
             product = b1**step
         else:
-            mu, next_mu = (_mu(b1, self.momentum_decay, t) for t in (step, step + 1))
-            product = _mu_product(b1, self.momentum_decay)(step)
+            mu, next_mu = (b1 * _warm(self.momentum_decay, t) for t in (step, step + 1))
+            product = b1**step * _warm_product(self.momentum_decay)(step)
         m_hat = (1 - mu) / (1 - product) * g + next_mu / (1 - product * next_mu) * m
         return theta - lr * m_hat / root, m, v
 

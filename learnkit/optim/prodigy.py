@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import positive
 from learnkit.optim.base import Optimizer, State
 from learnkit.optim.parts import Hyper, check_betas, check_fields, check_flags, scalar_like
 from learnkit.schedules.base import Schedule
@@ -69,7 +70,8 @@ class Prodigy(Optimizer):
     def __post_init__(self) -> None:
         self.check_lr()
         check_betas(self)
-        check_fields(self, "(0, inf)", "eps", "d0", "d_coef")
+        positive("Prodigy", "d0", self.d0)
+        check_fields(self, "(0, inf)", "eps", "d_coef")
         check_fields(self, "[0, inf)", "weight_decay")
         if self.beta3 is not None:
             check_fields(self, "[0, 1)", "beta3")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from learnkit.backends.base import Array, array_namespace
-from learnkit.checks import at_least
+from learnkit.checks import at_least, positive
 from learnkit.optim.base import Optimizer
 from learnkit.optim.parts import Hyper, Recurrence, check_betas, check_fields, penalised
 from learnkit.schedules.base import Schedule, value_at
@@ -40,8 +40,10 @@ class _ScheduleFree(Optimizer):
 
     def _check(self) -> None:
         self.check_lr()
-        check_fields(self, "[0, inf)", "weight_decay", "r", "weight_lr_power")
+        check_fields(self, "[0, inf)", "weight_decay")
         rule: Any = self
+        for name in ("r", "weight_lr_power"):
+            positive(type(self).__name__, name, getattr(self, name), zero=True)
         at_least(type(self).__name__, "warmup_steps", rule.warmup_steps, 0)
 
     def _averaged(self, x: Array, z: Array, step: int) -> Array:

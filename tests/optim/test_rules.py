@@ -317,7 +317,7 @@ def schedule_free_adamw(x, b1=0.9, b2=0.999, eps=1e-8, wd=0.1, warmup=10):
 
 
 def prodigy(x, b1=0.9, b2=0.999, eps=1e-8, wd=0.1, d0=1e-6):
-    """Algorithm 4 of the paper, for all parameters in one vector."""
+    """The paper's algorithm for Adam, for all parameters in one vector."""
     start, d, b3 = x, d0, np.sqrt(b2)
     m = v = s = r = 0.0
     while True:
@@ -326,9 +326,10 @@ def prodigy(x, b1=0.9, b2=0.999, eps=1e-8, wd=0.1, d0=1e-6):
         v = b2 * v + (1 - b2) * d**2 * g**2
         r = b3 * r + (1 - b3) * lr * d**2 * np.dot(g, start - x)
         s = b3 * s + (1 - b3) * lr * d**2 * g
-        d_hat = r / np.sum(abs(s))
-        x = x - lr * d * wd * x - lr * d * m / (np.sqrt(v) + d * eps)
-        d = max(d, d_hat)
+        old, d = d, max(d, r / np.sum(abs(s)))
+        x = (
+            x - lr * old * wd * x - lr * old * m / (np.sqrt(v) + d * eps)
+        )  # d of the next step, as in the code
 
 
 def keras_mu(t):
@@ -526,7 +527,8 @@ def test_the_equation(row):
         wanted = [w.send((g, made.lr_at(lr, step - 1), step)) for w, g in zip(writers, given, strict=True)]
         if whole:
             wanted = [
-                wanted[0][a:b].reshape(tree[k].shape) for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)
+                wanted[0][a:b].reshape(tree[k].shape)
+                for k, a, b in zip(keys, sizes[:-1], sizes[1:], strict=True)
             ]
         for key, want in zip(keys, wanted, strict=True):
             np.testing.assert_allclose(

@@ -20,6 +20,7 @@ from learnkit.cli.find_lr import find_lr
 from learnkit.cli.output import discard
 from learnkit.cli.plugins import plugins
 from learnkit.cli.predict import predict
+from learnkit.cli.schedule import schedule
 from learnkit.cli.train import train
 from learnkit.errors import LearnkitError
 
@@ -44,7 +45,7 @@ def cli() -> None:
     """
 
 
-for command in (train, evaluate, predict, find_lr, backends, components, plugins):
+for command in (train, evaluate, predict, find_lr, schedule, backends, components, plugins):
     cli.add_command(command)
 
 

@@ -78,7 +78,9 @@ def _gated(owner: str, act: Callable[[Array], Array], x: Array, axis: int, gate:
 
 
 def maxout(x: Array, pieces: int = 2, axis: int = -1) -> Array:
-    """The largest of each ``pieces`` neighbours along ``axis``; equal ones share the gradient.
+    """``max(x_(k i), ..., x_(k i + k - 1))`` for each i: the largest of each k = ``pieces`` neighbours.
+
+    Equal ones share the gradient.
 
     Args:
         x: any shape; the length of ``axis`` is k times ``pieces``, and the result has length k there.
@@ -196,7 +198,7 @@ class GEGLU(Module):
 
 
 class Maxout(Module):
-    """Layer of :func:`maxout`: the largest of each ``pieces`` neighbours along ``axis``.
+    """Layer of :func:`maxout`: ``max(x_(k i), ..., x_(k i + k - 1))`` for each i, with k = ``pieces``.
 
     Args:
         pieces: an integer >= 1, default 2.

@@ -58,19 +58,19 @@ def hard_swish(x: Array) -> Array:
 
 
 def hardshrink(x: Array, lambd: float = 0.5) -> Array:
-    """``x`` where ``|x| > lambd``, else 0. Any shape."""
+    """``x if |x| > lambd else 0``. Any shape."""
     check_number("hardshrink", "lambd", lambd, at_least=0)
     return _hardshrink(x, lambd=float(lambd))
 
 
 def softshrink(x: Array, lambd: float = 0.5) -> Array:
-    """``x - lambd`` above ``lambd``, ``x + lambd`` below ``-lambd``, and 0 between. Any shape."""
+    """``sign(x) max(|x| - lambd, 0)``. Any shape."""
     check_number("softshrink", "lambd", lambd, at_least=0)
     return _softshrink(x, lambd=float(lambd))
 
 
 def threshold(x: Array, threshold: float = 0.0, value: float = 0.0) -> Array:
-    """``x`` where ``x > threshold``, else ``value``. The subgradient at the threshold is 0. Any shape."""
+    """``x if x > threshold else value``. The subgradient at the threshold is 0. Any shape."""
     check_number("threshold", "threshold", threshold)
     check_number("threshold", "value", value)
     return _threshold(x, threshold=float(threshold), value=float(value))
@@ -148,7 +148,7 @@ class HardSwish(Module):
 
 
 class Hardshrink(Module):
-    """Layer of :func:`hardshrink`: ``x`` where ``|x| > lambd``, else 0; any shape.
+    """Layer of :func:`hardshrink`: ``x if |x| > lambd else 0``, any shape.
 
     Args:
         lambd: >= 0, default 0.5.
@@ -170,7 +170,7 @@ class Hardshrink(Module):
 
 
 class Softshrink(Module):
-    """Layer of :func:`softshrink`: ``x`` moved towards 0 by ``lambd``, and no further; any shape.
+    """Layer of :func:`softshrink`: ``sign(x) max(|x| - lambd, 0)``, any shape.
 
     Args:
         lambd: >= 0, default 0.5.
@@ -192,7 +192,7 @@ class Softshrink(Module):
 
 
 class Threshold(Module):
-    """Layer of :func:`threshold`: ``x`` where ``x > threshold``, else ``value``; any shape.
+    """Layer of :func:`threshold`: ``x if x > threshold else value``, any shape.
 
     Args:
         threshold, value: default 0 and 0, which is relu; PyTorch has no defaults.

@@ -49,25 +49,25 @@ def relu6(x: Array) -> Array:
 
 
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
-    """``x`` where it is positive, else ``negative_slope x``; so is the slope at 0. Any shape."""
+    """``x if x > 0 else negative_slope x``. The slope at 0 is that of the left. Any shape."""
     check_number("leaky_relu", "negative_slope", negative_slope)
     return _leaky(x, negative_slope=float(negative_slope))
 
 
 def elu(x: Array, alpha: float = 1.0) -> Array:
-    """``x`` where it is positive, else ``alpha (exp(x) - 1)``. The slope at 0 is ``alpha``. Any shape."""
+    """``x if x > 0 else alpha (exp(x) - 1)``. The slope at 0 is ``alpha``. Any shape."""
     check_number("elu", "alpha", alpha)
     return _elu(x, alpha=float(alpha), scale=1.0, rate=1.0)
 
 
 def celu(x: Array, alpha: float = 1.0) -> Array:
-    """``x`` where it is positive, else ``alpha (exp(x / alpha) - 1)``: smooth for every alpha. Any shape."""
+    """``x if x > 0 else alpha (exp(x / alpha) - 1)``: smooth for every alpha. Any shape."""
     check_number("celu", "alpha", alpha, above=0)
     return _elu(x, alpha=float(alpha), scale=1.0, rate=1.0 / alpha)
 
 
 def selu(x: Array) -> Array:
-    """``s x`` where it is positive, else ``s a (exp(x) - 1)``, with s = 1.0507... and a = 1.6733....
+    """``s x if x > 0 else s a (exp(x) - 1)``, with s = 1.0507... and a = 1.6732....
 
     The constants keep mean 0 and variance 1 from layer to layer. The slope at 0 is ``s a``. Any shape.
     """
@@ -75,7 +75,7 @@ def selu(x: Array) -> Array:
 
 
 def prelu(x: Array, weight: Array, axis: int = 1) -> Array:
-    """``x`` where it is positive, else ``weight x``, with a weight for each channel or one for all.
+    """``x if x > 0 else weight x``, with a weight for each channel or one for all.
 
     Args:
         x: any shape.
@@ -126,7 +126,7 @@ class ReLU6(Module):
 
 
 class LeakyReLU(Module):
-    """Layer of :func:`leaky_relu`: ``x`` where it is positive, else ``negative_slope x``; any shape.
+    """Layer of :func:`leaky_relu`: ``x if x > 0 else negative_slope x``, any shape.
 
     Args:
         negative_slope: default 0.01, as in PyTorch; Keras has 0.3, Chainer 0.2.
@@ -150,7 +150,7 @@ class LeakyReLU(Module):
 
 
 class PReLU(Module):
-    """Layer of :func:`prelu`: ``x`` where it is positive, else ``a x``, with a slope a that is learned.
+    """Layer of :func:`prelu`: ``x if x > 0 else a x``, with a slope a that is learned.
 
     Args:
         num_parameters: 1, a slope for all, or the number of channels, one for each.
@@ -181,7 +181,7 @@ class PReLU(Module):
 
 
 class ELU(Module):
-    """Layer of :func:`elu`: ``x`` where it is positive, else ``alpha (exp(x) - 1)``; any shape.
+    """Layer of :func:`elu`: ``x if x > 0 else alpha (exp(x) - 1)``, any shape.
 
     Args:
         alpha: default 1, with which the function is smooth.
@@ -206,7 +206,7 @@ class ELU(Module):
 
 
 class CELU(Module):
-    """Layer of :func:`celu`: ``x`` where it is positive, else ``alpha (exp(x / alpha) - 1)``; any shape.
+    """Layer of :func:`celu`: ``x if x > 0 else alpha (exp(x / alpha) - 1)``, any shape.
 
     Args:
         alpha: > 0, default 1.
@@ -230,7 +230,9 @@ class CELU(Module):
 
 
 class SELU(Module):
-    """Layer of :func:`selu`: an elu scaled to keep mean 0 and variance 1, any shape.
+    """Layer of :func:`selu`: ``s x if x > 0 else s a (exp(x) - 1)``, any shape.
+
+    The constants s = 1.0507... and a = 1.6732... keep mean 0 and variance 1 from layer to layer.
 
     It needs weights of :class:`~learnkit.nn.init.LecunNormal` before it, and AlphaDropout for dropout.
 

@@ -52,7 +52,7 @@ def softsign(x: Array) -> Array:
 
 
 class Identity(Module):
-    """Layer of :func:`identity`: gives ``x`` back.
+    """Layer of :func:`identity`: ``y = x``, any shape.
 
     >>> Identity()(3.0)
     3.0

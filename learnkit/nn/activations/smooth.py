@@ -31,7 +31,7 @@ _squareplus = ACTIVATIONS["squareplus"]
 
 
 def gelu(x: Array, approximate: str = "none") -> Array:
-    """``x P(x)``, with P the distribution function of the standard normal, ``(1 + erf(x / sqrt(2))) / 2``.
+    """``x (1 + erf(x / sqrt(2))) / 2``: x times the distribution function of the standard normal.
 
     Args:
         x: any shape.
@@ -66,7 +66,7 @@ def squareplus(x: Array, b: float = 4.0) -> Array:
 
 
 class GELU(Module):
-    """Layer of :func:`gelu`: ``x P(x)`` with P the normal distribution function, any shape.
+    """Layer of :func:`gelu`: ``x (1 + erf(x / sqrt(2))) / 2``, any shape.
 
     Args:
         approximate: ``"none"`` (default) is exact, ``"tanh"`` the approximation by tanh, which is JAX's

@@ -16,7 +16,7 @@ __all__ = ["Constant", "Normal", "Ones", "TruncatedNormal", "Uniform", "Zeros"]
 
 @dataclass(frozen=True)
 class Constant(Initializer):
-    """Every element is ``value`` (default 0).
+    """``W = value``, the same for every element (default 0).
 
     >>> Constant(2.0)((3,), seed=0, stream=0)
     array([2., 2., 2.], dtype=float32)
@@ -31,21 +31,21 @@ class Constant(Initializer):
 
 @dataclass(frozen=True)
 class Zeros(Constant):
-    """Every element is 0, the usual start of a bias."""
+    """``W = 0``, the usual start of a bias."""
 
     value: float = 0.0
 
 
 @dataclass(frozen=True)
 class Ones(Constant):
-    """Every element is 1, the usual start of a scale."""
+    """``W = 1``, the usual start of a scale."""
 
     value: float = 1.0
 
 
 @dataclass(frozen=True)
 class Normal(Initializer):
-    """Normal with the given mean and standard deviation.
+    """``W ~ N(mean, std^2)``: normal numbers.
 
     Args:
         mean: default 0.
@@ -71,7 +71,7 @@ class Normal(Initializer):
 
 @dataclass(frozen=True)
 class Uniform(Initializer):
-    """Uniform between ``low`` and ``high``.
+    """``W ~ U(low, high)``: uniform numbers.
 
     Args:
         low, high: default 0 and 1.
@@ -96,7 +96,7 @@ class Uniform(Initializer):
 
 @dataclass(frozen=True)
 class TruncatedNormal(Initializer):
-    """Normal, but for what lies outside of ``[a, b]``, which is drawn again.
+    """``W ~ N(mean, std^2) given a <= W <= b``: normal numbers, redrawn where they leave the bounds.
 
     The standard deviation of the result is below ``std``: 0.8796 ``std`` for bounds at two of them. To
     have it divided by that, as Keras and JAX do, take :class:`~learnkit.nn.init.VarianceScaling`.

@@ -92,7 +92,7 @@ class _He(_Scaled):
 
 @dataclass(frozen=True)
 class HeNormal(_Normal, _He):
-    """Normal with mean 0 and standard deviation ``gain / sqrt(fan)``; also called Kaiming.
+    """``W ~ N(0, gain^2 / fan)``: normal numbers, also called Kaiming.
 
     Args:
         mode: ``"fan_in"`` keeps the size of activations from layer to layer, ``"fan_out"`` of gradients.
@@ -113,7 +113,7 @@ class HeNormal(_Normal, _He):
 
 @dataclass(frozen=True)
 class HeUniform(_Uniform, _He):
-    """Uniform in ``[-s, s)`` with ``s = gain sqrt(3 / fan)``, the same variance as :class:`HeNormal`.
+    """``W ~ U(-s, s), s = gain sqrt(3 / fan)``: the same variance as :class:`HeNormal`.
 
     With ``a=sqrt(5)`` it is uniform in +-1/sqrt(fan_in), as the weights of PyTorch's Linear.
 
@@ -143,7 +143,7 @@ class _Lecun(_Scaled):
 
 @dataclass(frozen=True)
 class LecunNormal(_Normal, _Lecun):
-    """Normal with mean 0 and standard deviation ``gain / sqrt(fan)``: what selu needs.
+    """``W ~ N(0, gain^2 / fan)``: normal numbers, what selu needs.
 
     Args:
         mode: ``"fan_in"`` (default) or ``"fan_out"``.
@@ -159,7 +159,7 @@ class LecunNormal(_Normal, _Lecun):
 
 @dataclass(frozen=True)
 class LecunUniform(_Uniform, _Lecun):
-    """Uniform in ``[-s, s)`` with ``s = gain sqrt(3 / fan)``, the same variance as :class:`LecunNormal`.
+    """``W ~ U(-s, s), s = gain sqrt(3 / fan)``: the same variance as :class:`LecunNormal`.
 
     Args:
         mode, gain: as for :class:`LecunNormal`.
@@ -185,7 +185,7 @@ class _Xavier(_Scaled):
 
 @dataclass(frozen=True)
 class XavierNormal(_Normal, _Xavier):
-    """Normal with mean 0 and standard deviation ``gain sqrt(2 / (fan_in + fan_out))``; also called Glorot.
+    """``W ~ N(0, 2 gain^2 / (fan_in + fan_out))``: normal numbers, also called Glorot.
 
     Args:
         gain: > 0, default 1 for linear and sigmoid units; 5/3 for tanh, see
@@ -200,7 +200,7 @@ class XavierNormal(_Normal, _Xavier):
 
 @dataclass(frozen=True)
 class XavierUniform(_Uniform, _Xavier):
-    """Uniform in ``[-s, s)`` with ``s = gain sqrt(6 / (fan_in + fan_out))``.
+    """``W ~ U(-s, s), s = gain sqrt(6 / (fan_in + fan_out))``: the variance of :class:`XavierNormal`.
 
     Args:
         gain: as for :class:`XavierNormal`.
@@ -214,7 +214,7 @@ class XavierUniform(_Uniform, _Xavier):
 
 @dataclass(frozen=True)
 class VarianceScaling(_Scaled):
-    """Mean 0 and variance ``scale / n``, with n a fan: the family of Keras and JAX.
+    """``Var W = scale / n``, with mean 0 and n a fan: the family of Keras and JAX.
 
     Args:
         scale: > 0, default 1.

@@ -17,7 +17,7 @@ __all__ = ["Dirac", "Identity", "Orthogonal", "Sparse"]
 
 @dataclass(frozen=True)
 class Orthogonal(Initializer):
-    """``gain`` times a matrix with orthonormal columns, or rows if there are fewer of those.
+    """``W^T W = gain^2 I``: orthonormal columns times ``gain``, or rows if there are fewer of those.
 
     All such matrices are equally likely. A kernel ``(*window, in, out)`` is one matrix with a column for
     each output.
@@ -57,7 +57,7 @@ class Orthogonal(Initializer):
 
 @dataclass(frozen=True)
 class Identity(Initializer):
-    """``gain`` on the diagonal of a matrix and 0 elsewhere: a linear layer that starts by handing x on.
+    """``W = gain I``: a linear layer that starts by handing x on.
 
     Args:
         gain: default 1.
@@ -84,7 +84,7 @@ class Identity(Initializer):
 
 @dataclass(frozen=True)
 class Sparse(Initializer):
-    """Normal numbers of which a fraction of each column, chosen at random, is 0.
+    """``W ~ N(0, std^2)``, but for a fraction of each column, chosen at random, that is 0.
 
     A weight is ``(fan_in, fan_out)`` here, so each unit listens to the same number of inputs.
 
@@ -124,8 +124,9 @@ class Sparse(Initializer):
 
 @dataclass(frozen=True)
 class Dirac(Initializer):
-    """A convolution that starts by handing its channels on: 1 at the centre of the window where input and
-    output are the same channel, 0 elsewhere.
+    """``W[centre, i, o] = 1 if i = o else 0``: a convolution that starts by handing its channels on.
+
+    All of the window but its centre is 0.
 
     Args:
         groups: into how many groups the channels are split, an integer >= 1; each hands on its own.

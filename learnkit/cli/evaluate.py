@@ -13,6 +13,13 @@ __all__ = ["evaluate"]
 @click.argument("run")
 @click.argument("source")
 @click.option("--target", metavar="COL", help="Column with the true answers. Default: as in training.")
+@click.option(
+    "--metric",
+    "metrics",
+    metavar="NAME",
+    multiple=True,
+    help="Report this metric too, such as f1:average=macro; may be given several times.",
+)
 @table_options
 @device_options
 @json_option
@@ -21,6 +28,7 @@ def evaluate(
     run: str,
     source: str,
     target: str | None,
+    metrics: tuple[str, ...],
     sep: str | None,
     header: bool | None,
     backend: str | None,
@@ -40,8 +48,10 @@ def evaluate(
     from learnkit.cli.output import Talk, print_json
     from learnkit.cli.stored import open_run
     from learnkit.data import load_matching
+    from learnkit.plugins import registry
 
     switch_off_plugins(no_plugins)
+    more = {spec: registry.create("metric", spec) for spec in metrics}
     talk = Talk(as_json=as_json, quiet=False)
     stored = open_run(run, backend, device)
     preprocessor = stored.preprocessor
@@ -56,7 +66,7 @@ def evaluate(
     elif (Path(source).name, len(data)) == (stored.source.get("name"), stored.source.get("rows")):
         notices.append("the model was trained on most of these rows, so this is no measure of new ones")
     x, _ = data.arrays(preprocessor)
-    report = measure(part, stored.trainer.predict(x), data, preprocessor, stored.baseline)
+    report = measure(part, stored.trainer.predict(x), data, preprocessor, stored.baseline, more)
     talk(*(f"note: {notice}" for notice in notices), *report.lines())
     if as_json:
         print_json(

@@ -7,7 +7,7 @@ are 95 % intervals, in closed form.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learnkit.data import DataSet, Preprocessor, TargetCode
+from learnkit.metrics import Metric
+from learnkit.metrics.probability import ProbabilityMetric
+from learnkit.metrics.ranking import RankingMetric
 
 __all__ = ["Baseline", "Measure", "Report", "measure", "mean_interval", "wilson"]
 
@@ -26,14 +29,15 @@ class Measure:
     """A metric.
 
     Attributes:
-        value: of the model.
-        baseline: of the baseline on the same rows.
+        value: of the model: a number, or nested lists for a metric of many, such as a confusion matrix.
+        baseline: of the baseline on the same rows, or ``None`` where it has none: who always says the same
+            has no probabilities.
         low, high: the 95 % interval of ``value``, or ``None`` where there is none.
         method: how the interval is made.
     """
 
-    value: float
-    baseline: float
+    value: Any
+    baseline: Any
     low: float | None = None
     high: float | None = None
     method: str | None = None
@@ -82,8 +86,14 @@ class Report:
     def lines(self) -> list[str]:
         """For people."""
         lines = [f"{self.part}, {self.n:,} rows:"]
+        width = max(9, *map(len, self.measures))
         for name, m in self.measures.items():
-            text = f"  {name:<9} {_number(m.value):>10}   baseline {_number(m.baseline):>10}"
+            if isinstance(m.value, list):
+                lines += [f"  {name}:", *_table(m.value)]
+                continue
+            text = f"  {name:<{width}} {_number(m.value):>10}"
+            if m.baseline is not None:
+                text += f"   baseline {_number(m.baseline):>10}"
             if m.low is not None and m.high is not None:
                 text += f"   95 % interval {_number(m.low)} to {_number(m.high)} ({m.method})"
             lines.append(text)
@@ -112,7 +122,12 @@ class Report:
 
 
 def measure(
-    part: str, outputs: NDArray[Any], data: DataSet, preprocessor: Preprocessor, baseline: Baseline
+    part: str,
+    outputs: NDArray[Any],
+    data: DataSet,
+    preprocessor: Preprocessor,
+    baseline: Baseline,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Report:
     """Compare a model's outputs with the target of ``data``.
 
@@ -122,13 +137,38 @@ def measure(
         data: the rows, with a target.
         preprocessor: knows the classes, or the unit.
         baseline: what to compare with.
+        metrics: more of them, by the name they are reported under; of scores and class numbers, or of numbers
+            in the unit of the target.
     """
     code = preprocessor.target
     assert data.y is not None
     if code.task == "classification":
         truth = code.encode(data.y, data.where)
-        return _classes(part, outputs.argmax(axis=1), truth, code, baseline)
-    return _numbers(part, code.decode(outputs), data, baseline)
+        report = _classes(part, outputs.argmax(axis=1), truth, code, baseline)
+        still: NDArray[Any] = np.zeros(outputs.shape)
+        still[:, int(baseline.prediction)] = 1.0
+    else:
+        truth, outputs = data.y.astype(np.float64), code.decode(outputs)
+        report = _numbers(part, outputs, data, baseline)
+        still = np.full(len(truth), baseline.prediction)
+    for name, metric in (metrics or {}).items():
+        scored = isinstance(metric, ProbabilityMetric | RankingMetric)
+        of_baseline = None if scored else _plain(metric(still, truth))
+        report.measures[name] = Measure(_plain(metric(outputs, truth)), of_baseline)
+    return report
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else float(value)
+
+
+def _table(value: list[Any]) -> list[str]:
+    """A row for each class, if there are few enough to read."""
+    size = " x ".join(map(str, np.shape(value)))
+    if max(np.shape(value)) > 20:
+        return [f"    {size} numbers; --json prints them"]
+    rows = value if isinstance(value[0], list) else [value]
+    return ["    " + " ".join(f"{_number(number):>8}" for number in row) for row in rows]
 
 
 def _classes(

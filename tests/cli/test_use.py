@@ -160,3 +160,26 @@ def test_probabilities_need_classes(learnkit: Any, prices: Path) -> None:
     learnkit("train", "prices.csv", "--target", "price", "--hidden", "4", "--epochs", "1")
     outcome = learnkit("predict", "runs/prices", "prices.csv", "--proba")
     assert (outcome.code, "--proba" in outcome.err) == (2, True)
+
+
+def test_more_metrics_on_request(learnkit: Any, trained: str, table: Path) -> None:
+    """Numbers in a line with those of the baseline, a matrix as rows, and all of it as JSON."""
+    asked = [
+        option
+        for name in ("f1:average=macro", "confusion_matrix", "recall:average=None", "roc_auc")
+        for option in ("--metric", name)
+    ]
+    outcome = learnkit("evaluate", trained, "flowers.csv", *asked)
+    lines = outcome.out.splitlines()
+    assert next(line for line in lines if "f1:average=macro" in line).count("baseline") == 1
+    assert next(line for line in lines if "roc_auc" in line).count("baseline") == 0
+    result = learnkit("evaluate", trained, "flowers.csv", *asked, "--json").json
+    matrix = result["metrics"]["confusion_matrix"]
+    assert sum(map(sum, matrix)) == 60
+    at = lines.index("  confusion_matrix:")
+    assert [[float(n) for n in line.split()] for line in lines[at + 1 : at + 1 + len(matrix)]] == matrix
+    assert result["report"]["baseline"]["metrics"]["roc_auc"] is None
+    assert len(result["metrics"]["recall:average=None"]) == len(matrix)
+    assert result["metrics"]["accuracy"] == sum(matrix[i][i] for i in range(len(matrix))) / 60
+    outcome = learnkit("evaluate", trained, "flowers.csv", "--metric", "f2")
+    assert (outcome.code, "unknown metric 'f2'" in outcome.err) == (2, True)

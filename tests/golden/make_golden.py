@@ -277,7 +277,7 @@ NETWORK_RULES = (
     *("sgd all", "adam l2", "adamw decay", "nesterov decay", "adagrad all", "rmsprop all", "nadam l2"),
     *("radam l2", "adafactor", "adafactor all"),
 )
-NETWORK_LR = {"sgd": 0.05, "nesterov": 0.05, "adagrad": 0.1, "adafactor": 0.1}
+NETWORK_LR = {"sgd": 0.05, "nesterov": 0.05, "adagrad": 0.1, "rmsprop": 1e-3, "adafactor": 1e-3}
 NETWORK_STEPS = (1, 2, 5, 10, 20, 50, 100, 150, 200)
 CHANGE_AT, CHANGE_BY = 100, 0.1
 #: Steps of a trace that are kept: the first ones, those around the change of lr, and every tenth.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from learnkit import nn
+from learnkit import nn, optim
 from learnkit.autodiff import grad
 from learnkit.backends import array_namespace, get_backend
 from learnkit.backends.layout import Layout
@@ -25,10 +27,55 @@ RULES = {
     "sgd momentum": SGD(0.1, momentum=0.9),
     "sgd nesterov": SGD(0.1, momentum=0.9, weight_decay=0.01, nesterov=True),
     "sgd dampening": SGD(0.1, momentum=0.9, dampening=0.5),
+    "sgd keras": SGD(0.1, momentum=0.9, nesterov=True, lr_in_velocity=True),
+    "momentum": optim.Momentum(0.05, weight_decay=0.01),
+    "nesterov": optim.Nesterov(0.05),
+    "nesterov step": optim.Nesterov(0.05, weight_decay=0.01, lookahead="step"),
+    "nesterov velocity": optim.Nesterov(0.05, momentum=0.3, lookahead="velocity"),
+    "asgd": optim.ASGD(0.1, t0=20, weight_decay=0.01),
+    "adagrad": optim.Adagrad(0.3),
+    "adagrad keras": optim.Adagrad(
+        0.3, 0.01, 0.01, initial_accumulator_value=0.1, eps=1e-7, eps_inside_root=True
+    ),
+    "adadelta": optim.Adadelta(5.0, weight_decay=0.01),
+    "rmsprop": optim.RMSprop(0.02),
+    "rmsprop all": optim.RMSprop(0.02, 0.9, 1e-2, 0.01, momentum=0.5, centered=True, lr_in_momentum=True),
     "adam": Adam(0.1),
     "adam l2": Adam(0.1, l2=0.1),
+    "adam amsgrad": Adam(0.1, amsgrad=True, eps_placement="hat"),
+    "adam amsgrad corrected": Adam(0.1, amsgrad="corrected"),
     "adamw": AdamW(0.1),
     "adamw scheduled": AdamW(Cosine(0.1, total_steps=100), weight_decay=Constant(0.1)),
+    "adamw all": AdamW(
+        Cosine(0.1, total_steps=200), weight_decay=0.01, amsgrad=True, decay_coupling="schedule"
+    ),
+    "adamax": optim.Adamax(0.1),
+    "adamax keras": optim.Adamax(0.1, weight_decay=0.01, eps_outside=True),
+    "nadam": optim.NAdam(0.1),
+    "nadam optax": optim.NAdam(0.1, momentum_decay=None, weight_decay=0.01, decoupled_weight_decay=True),
+    "radam": optim.RAdam(0.1),
+    "radam torch": optim.RAdam(0.1, weight_decay=0.01, eps_placement="hat"),
+    "adabelief": optim.AdaBelief(0.1, weight_decay=0.01),
+    "yogi": optim.Yogi(0.1, weight_decay=0.01),
+    "adan": optim.Adan(0.05, weight_decay=0.01),
+    "adan no_prox": optim.Adan(0.05, weight_decay=0.01, no_prox=True),
+    "lion": optim.Lion(0.02, weight_decay=0.01),
+    "rprop": optim.Rprop(0.1),
+    "lamb": optim.LAMB(0.1, weight_decay=0.01),
+    "lars": optim.LARS(0.1, weight_decay=0.01, trust_coefficient=0.3),
+    "lars optax": optim.LARS(0.1, 0.5, 0.01, 0.3, eps=1e-6, nesterov=True, norm_of_sum=True),
+    "novograd": optim.NovoGrad(0.01, weight_decay=0.01),
+    "novograd averaging": optim.NovoGrad(0.1, grad_averaging=True),
+    "adafactor": optim.Adafactor(0.1, weight_decay=0.01),
+    "adafactor paper": optim.Adafactor(0.1, d=None, relative_step=False, eps_placement="square"),
+    "muon": optim.Muon(0.05, weight_decay=0.01),
+    "muon rms": optim.Muon(0.05, nesterov=False, adjust_lr_fn="match_rms_adamw", output_axis=0),
+    "schedule_free_sgd": optim.ScheduleFreeSGD(0.2, weight_decay=0.01, warmup_steps=5, r=1.0),
+    "schedule_free_adamw": optim.ScheduleFreeAdamW(0.1, weight_decay=0.01),
+    "prodigy": optim.Prodigy(weight_decay=0.01, d0=1e-3),
+    "prodigy all": optim.Prodigy(
+        0.5, beta3=0.9, use_bias_correction=True, safeguard_warmup=True, d0=1e-3, growth_rate=1.5
+    ),
     "chain": chain(ClipByGlobalNorm(0.5), AdamW(0.1)),
     "chain of two": chain(ClipByGlobalNorm(2.0), ClipByGlobalNorm(0.5), SGD(0.1, momentum=0.9)),
 }
@@ -46,7 +93,8 @@ class Linearly(Schedule):
 
 
 def test_every_registered_optimizer_has_a_row():
-    assert {row.split()[0] for row in RULES} == set(registry.names("optimizer", third_party=False))
+    names = set(registry.names("optimizer", third_party=False))
+    assert {row.split()[0] for row in RULES} == names - {"groups", "lbfgs"}  # these have tests of their own
 
 
 def parameters(backend, dtype="float32"):
@@ -84,10 +132,13 @@ def test_library_dtype_device_and_structure_are_kept(backend, row, dtype):
         assert tuple(after.shape) == tuple(before.shape)
     assert state.step == 3
     assert tuple(state.slots) == RULES[row].slot_names()
-    for arrays in state.slots.values():
-        for slot, p in zip(arrays, flat(params), strict=True):
+    start = RULES[row].init(params).slots
+    for name, arrays in state.slots.items():
+        for slot, first, p in zip(arrays, start[name], flat(params), strict=True):
             backend.assert_array(slot, backend.to_numpy(slot), like=p)
-            assert tuple(slot.shape) == tuple(p.shape)
+            assert tuple(slot.shape) == tuple(first.shape)
+            if RULES[row].elementwise and slot.shape:
+                assert tuple(slot.shape) == tuple(p.shape)
 
 
 @pytest.mark.parametrize("row", RULES)
@@ -177,13 +228,57 @@ def test_components_by_name(row):
         optimizer.lr = 1.0
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 1), (1, 2)])
 @pytest.mark.parametrize("row", RULES)
-def test_a_quadratic_is_minimised(row):
-    theta = np.asarray([1.0, -1.5])
-    state = RULES[row].init(theta)
+def test_a_quadratic_is_minimised(row, shape):
+    """Vectors and matrices; at the parameters that the rule would have evaluated."""
+    rule = RULES[row]
+    theta = np.reshape(np.asarray([1.0, -1.5]), shape)
+    state = rule.init(theta)
     for _ in range(150):
-        theta, state = RULES[row].apply(theta, 2 * theta, state)
-    assert np.abs(theta).max() < 0.2
+        _, theta, state = rule.step_with(lambda t: (np.sum(t * t), 2 * t), theta, state)
+    assert np.abs(rule.evaluation_params(theta, state)).max() < 0.2
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_a_copied_state_goes_on_with_the_same_bits(row):
+    """Stopping after step 5 and going on with copies of everything."""
+    rng = np.random.default_rng(3)
+    tree = {"w": rng.normal(size=(3, 2)), "b": rng.normal(size=2), "s": rng.normal(size=())}
+    grads = [{name: rng.normal(size=p.shape) for name, p in tree.items()} for _ in range(10)]
+    ends = []
+    for stop in (None, 5):
+        params, state = tree, RULES[row].init(tree)
+        for step, g in enumerate(grads):
+            if step == stop:
+                params, state = copy.deepcopy((params, state))
+            params, state = RULES[row].apply(params, g, state)
+        ends.append([*params.values(), *(a for arrays in state.slots.values() for a in arrays)])
+    for straight, resumed in zip(*ends, strict=True):
+        np.testing.assert_array_equal(straight, resumed)
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_slots_are_arrays_of_their_own(row):
+    """Whoever writes into the parameters or the gradient afterwards does not write into the state."""
+    params = [np.asarray([[1.0, 2.0], [3.0, 4.0]]), np.asarray([5.0, 6.0])]
+    grads = [np.asarray([[0.5, 1.0], [2.0, 0.1]]), np.asarray([1.0, 2.0])]
+    state = RULES[row].init(params)
+    for _ in range(3):
+        for slot in (a for arrays in state.slots.values() for a in arrays):
+            assert not any(np.shares_memory(slot, other) for other in (*params, *grads))
+        params, state = RULES[row].apply(params, grads, state)
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_zeros_and_leaves_without_elements(row):
+    """Parameters, gradients and sizes of zero give finite numbers, and no warning."""
+    params = {"zero": np.zeros((2, 2)), "none": np.zeros((0, 3)), "b": np.zeros(2), "nothing": np.zeros(0)}
+    new, state = run(RULES[row], params, params, 3)
+    for name, before in params.items():
+        assert new[name].shape == before.shape
+        assert np.abs(new[name]).sum() < 1e-3
+    assert all(np.isfinite(a).all() for arrays in state.slots.values() for a in arrays)
 
 
 # Schedules as hyper-parameters
@@ -201,6 +296,36 @@ def test_a_scheduled_learning_rate_is_that_of_the_step():
     assert moves == [1.0, 2.0, 3.0]
     assert [rule.lr_at(s) for s in range(3)] == [1.0, 2.0, 3.0]
     assert rule == SGD(Linearly(1.0, 1.0))
+
+
+#: Options that are numbers and no schedules: they say how a state starts, or are kept as tables.
+NUMBERS = {
+    *("lr", "initial_accumulator_value", "momentum_decay", "etas", "step_sizes", "ns_coefficients", "d0"),
+    *("r", "weight_lr_power", "ns_steps", "output_axis", "min_dim_size_to_factor", "warmup_steps"),
+    *("transforms", "rule"),
+}
+
+
+def as_schedule(value):
+    """A number, or the numbers of a tuple, as constant schedules; anything else is None."""
+    if isinstance(value, tuple):
+        return tuple(Linearly(v, 0.0) if type(v) is float else v for v in value)
+    return Linearly(value, 0.0) if type(value) is float else None
+
+
+@pytest.mark.parametrize("row", RULES)
+def test_every_number_can_be_scheduled(row):
+    """A constant schedule in its place gives the same bits."""
+    rule = RULES[row]
+    w, g = np.asarray([[1.0, -2.0]]), np.asarray([[0.5, 0.25]])
+    wanted, _ = run(rule, w, g, 4)
+    for field in dataclasses.fields(rule):
+        if field.name in NUMBERS or (field.name == "dampening" and rule.nesterov):
+            continue
+        schedule = as_schedule(getattr(rule, field.name))
+        if schedule is not None:
+            found, _ = run(dataclasses.replace(rule, **{field.name: schedule}), w, g, 4)
+            np.testing.assert_array_equal(found, wanted, err_msg=field.name)
 
 
 SCHEDULED = {
@@ -306,6 +431,61 @@ WRONG = [
     (lambda: AdamW(weight_decay=-0.1), "AdamW: weight_decay is -0.1, expected a number >= 0"),
     (lambda: AdamW(eps=-1e-8), "AdamW: eps is -1e-08, expected a number > 0"),
     (lambda: AdamW(betas=(-0.1, 0.9)), "AdamW: betas is (-0.1, 0.9), expected two numbers in [0, 1)"),
+    (lambda: SGD(0.1, nesterov=1), "SGD: nesterov is 1, expected True or False"),
+    (lambda: optim.Momentum(0.1, momentum=1.0), "Momentum: momentum is 1.0, expected a number in [0, 1)"),
+    (lambda: optim.Nesterov(0.1, lookahead="steps"), "Nesterov: lookahead is 'steps'"),
+    (
+        lambda: optim.Nesterov(0.1, lookahead="velocity", lr_in_velocity=True),
+        "Nesterov: lookahead='velocity' with lr_in_velocity=True\n  a velocity that holds lr looks ahead",
+    ),
+    (lambda: optim.ASGD(t0=-1), "ASGD: t0 is -1, expected a number >= 0"),
+    (lambda: optim.Adagrad(eps=0), "Adagrad: eps is 0, expected a number > 0"),
+    (
+        lambda: optim.Adagrad(initial_accumulator_value=Constant(0.1)),
+        "Adagrad: initial_accumulator_value is Constant(lr=0.1), expected a number >= 0",
+    ),
+    (lambda: optim.Adadelta(rho=1.5), "Adadelta: rho is 1.5, expected a number in [0, 1)"),
+    (lambda: optim.RMSprop(alpha=-1), "RMSprop: alpha is -1, expected a number in [0, 1)"),
+    (lambda: optim.RMSprop(centered="yes"), "RMSprop: centered is 'yes', expected True or False"),
+    (lambda: Adam(amsgrad="uncorrected"), "Adam: amsgrad is 'uncorrected'"),
+    (
+        lambda: Adam(eps_placement="inside"),
+        "Adam: eps_placement is 'inside' (did you mean 'outside'?), expected 'outside' or",
+    ),
+    (
+        lambda: AdamW(amsgrad="corrected", eps_placement="hat"),
+        "AdamW: eps_placement='hat' with amsgrad='corrected'",
+    ),
+    (lambda: AdamW(decay_coupling="wd"), "expected 'lr', 'schedule' or 'none'"),
+    (
+        lambda: AdamW(Linearly("fast", 0.0), decay_coupling="schedule"),
+        "no base learning rate to be read from 'fast'",
+    ),
+    (lambda: optim.NAdam(momentum_decay=-1.0), "NAdam: momentum_decay is -1.0, expected a number >= 0"),
+    (lambda: optim.RAdam(eps_placement=1), "RAdam: eps_placement is 1, expected 'outside' or 'hat'"),
+    (lambda: optim.Adan(betas=(0.9, 0.99)), "Adan: betas is (0.9, 0.99), expected three numbers in [0, 1)"),
+    (lambda: optim.Yogi(initial_accumulator_value=-1.0), "Yogi: initial_accumulator_value is -1.0"),
+    (lambda: optim.Lion(betas=(0.9, 2)), "Lion: betas is (0.9, 2), expected two numbers in [0, 1)"),
+    (lambda: optim.Rprop(etas=(0.5, 0.9)), "Rprop: etas is (0.5, 0.9), expected 0 < etas[0] < 1 < etas[1]"),
+    (lambda: optim.Rprop(etas=(0.5,)), "Rprop: etas is (0.5,), expected two numbers"),
+    (lambda: optim.Rprop(step_sizes=(1.0, 0.5)), "expected 0 < step_sizes[0] <= step_sizes[1]"),
+    (lambda: optim.LARS(trust_coefficient=0.0), "LARS: trust_coefficient is 0.0, expected a number > 0"),
+    (
+        lambda: optim.Adafactor(beta2_decay=0.8),
+        "Adafactor: beta2_decay is 0.8, expected a number in (-inf, 0)",
+    ),
+    (lambda: optim.Adafactor(d=0.5), "Adafactor: d is 0.5, expected a number >= 1 or None"),
+    (lambda: optim.Adafactor(eps=1e-8), "Adafactor: eps is 1e-08, expected two numbers"),
+    (lambda: optim.Adafactor(eps=(0.0, 1.0)), "Adafactor: eps[0] is 0.0, expected a number > 0"),
+    (lambda: optim.Muon(ns_steps=0), "Muon: ns_steps is 0, expected an integer in 1 to 99"),
+    (lambda: optim.Muon(ns_coefficients=(1.0, 2.0)), "Muon: ns_coefficients is (1.0, 2.0), expected three"),
+    (lambda: optim.Muon(fallback_betas=0.9), "Muon: fallback"),
+    (lambda: optim.Muon(output_axis=1), "Muon: output_axis is 1, expected -1 or 0"),
+    (lambda: optim.ScheduleFreeSGD(warmup_steps=1.5), "warmup_steps is 1.5, expected an integer >= 0"),
+    (lambda: optim.ScheduleFreeSGD(momentum=1.0), "ScheduleFreeSGD: momentum is 1.0"),
+    (lambda: optim.ScheduleFreeAdamW(r=-1.0), "ScheduleFreeAdamW: r is -1.0, expected a number >= 0"),
+    (lambda: optim.Prodigy(d0=0.0), "Prodigy: d0 is 0.0, expected a number > 0"),
+    (lambda: optim.Prodigy(beta3=1.0), "Prodigy: beta3 is 1.0, expected a number in [0, 1)"),
     (lambda: ClipByGlobalNorm(0.0), "ClipByGlobalNorm: max_norm is 0.0, expected a number > 0"),
     (lambda: chain(), "chain needs at least an optimizer"),
     (

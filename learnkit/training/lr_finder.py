@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -42,7 +43,7 @@ class _Ramp(Schedule):
         part = min(1.0, max(0, step - self.first) / max(1, self.steps - 1))
         if self.kind == "linear":
             return self.start + (self.end - self.start) * part
-        return self.start * (self.end / self.start) ** part
+        return self.start * float((self.end / self.start) ** part)
 
 
 @dataclass(frozen=True)
@@ -75,38 +76,43 @@ class LRCurve:
 
         * ``"valley"``: the middle, in log lr, of the descent of the smoothed loss, from where a twentieth of
           the fall is done to the lowest point.
-        * ``"steepest"``: where d loss / d log lr is smallest.
+        * ``"steepest"``: where d loss / d log lr is smallest in that descent.
         * ``"minimum"``: a tenth of the rate at which the loss is smallest.
         """
-        if not self._fell():
+        descent = self._descent()
+        if descent is None:
             return dict.fromkeys(METHODS)
-        return {"valley": self._valley(), "steepest": self._steepest(), "minimum": self._minimum()}
+        return {
+            "valley": self._valley(*descent),
+            "steepest": self._steepest(*descent),
+            "minimum": self.lrs[descent[1]] / 10,
+        }
 
-    def _fell(self) -> bool:
-        if len(self.smoothed) < 3:
-            return False
-        low = min(self.smoothed)
-        before = max(self.smoothed[: self.smoothed.index(low) + 1])
-        return before - low > _FLAT * abs(before)
+    def _descent(self) -> tuple[int, int] | None:
+        """Where the fall of the smoothed loss begins and ends; ``None`` if it does not fall.
 
-    def _valley(self) -> float:
-        # The start of the sweep is flat, or falls a little whatever the rate: it is no part of the valley.
-        low = self.smoothed.index(min(self.smoothed))
-        high = max(range(low + 1), key=self.smoothed.__getitem__)
-        edge = self.smoothed[high] - _EDGE * (self.smoothed[high] - self.smoothed[low])
-        start = next(i for i in range(high, low + 1) if self.smoothed[i] <= edge)
+        It falls from the level of the first half of the way down, their median: the averages of the first
+        steps are of few numbers, and noisy. It begins where it is above 95 % of its height for the last time.
+        """
+        losses = self.smoothed
+        if len(losses) < 3:
+            return None
+        low = losses.index(min(losses))
+        level = statistics.median(losses[: low // 2 + 1])
+        fall = level - losses[low]
+        if fall <= _FLAT * abs(level):
+            return None
+        return max(i for i in range(low) if i == 0 or losses[i] >= level - _EDGE * fall), low
+
+    def _valley(self, start: int, low: int) -> float:
         return math.sqrt(self.lrs[start] * self.lrs[low])
 
-    def _steepest(self) -> float:
-        logs = [math.log(lr) for lr in self.lrs]
-        slopes = [
-            (self.smoothed[i + 1] - self.smoothed[i - 1]) / (logs[i + 1] - logs[i - 1])
-            for i in range(1, len(logs) - 1)
-        ]
-        return self.lrs[1 + min(range(len(slopes)), key=slopes.__getitem__)]
+    def _steepest(self, start: int, low: int) -> float:
+        def slope(i: int) -> float:
+            rise = self.smoothed[min(i + 1, low)] - self.smoothed[max(i - 1, start)]
+            return rise / math.log(self.lrs[min(i + 1, low)] / self.lrs[max(i - 1, start)])
 
-    def _minimum(self) -> float:
-        return self.lrs[min(range(len(self.smoothed)), key=self.smoothed.__getitem__)] / 10
+        return self.lrs[min(range(start, low + 1), key=slope)]
 
     def text(self, width: int = 72, height: int = 14) -> str:
         """The curve for a terminal: the smoothed loss over log lr, ``|`` at the suggestion."""

@@ -96,7 +96,7 @@ class LARS(Optimizer):
         theta = theta - v                                       nesterov: theta - (the step + momentum v)
 
     Args:
-        lr: > 0, or a schedule; default 1.0.
+        lr: > 0, or a schedule; default 0.1. Biases that start at 0 have rate 1 at first, so this is theirs.
         momentum: in [0, 1), default 0.9.
         weight_decay: >= 0, default 0.
         trust_coefficient: > 0, default 1e-3.
@@ -118,7 +118,7 @@ class LARS(Optimizer):
     slots: ClassVar[tuple[str, ...]] = ("v",)
     elementwise: ClassVar[bool] = False
 
-    lr: float | Schedule = 1.0
+    lr: float | Schedule = 0.1
     momentum: Hyper = 0.9
     weight_decay: Hyper = 0.0
     trust_coefficient: Hyper = 1e-3

@@ -72,9 +72,17 @@ class CrossEntropy(ClassLoss):
 
     def mean(self, y_pred: Array, y_true: Array) -> Array:
         # The step of every classifier: one primitive.
-        if self.weight is None and self.label_smoothing == 0 and _plain_classes(y_pred, y_true):
+        if self.weight is None and not self.label_smoothing and self._are_plain(y_pred, y_true):
             return mean_softmax_cross_entropy(y_pred, y_true, self.ignore_index)
         return super().mean(y_pred, y_true)
+
+    def _are_plain(self, y_pred: Array, y_true: Array) -> bool:
+        """Whether logits are (batch, classes) and targets class numbers (batch,)."""
+        shape = y_pred.shape
+        if len(shape) != 2 or len(y_true.shape) != 1 or y_true.shape[0] != shape[0]:
+            return False
+        answer: bool = array_namespace(y_true).isdtype(y_true.dtype, "integral")
+        return answer and self.axis in (1, -1)
 
     def of_rows(self, rows: Rows) -> tuple[Array, Array | None]:
         z, e, k = rows.y_pred, float(self.label_smoothing), rows.y_pred.shape[1]
@@ -102,15 +110,6 @@ class CrossEntropy(ClassLoss):
         if self.weight != BALANCED:
             return self
         return dataclasses.replace(self, weight=self.balanced(output_shape, y_true))
-
-
-def _plain_classes(y_pred: Array, y_true: Array) -> bool:
-    """Whether logits are (batch, classes) and targets class numbers (batch,), and there is at least one."""
-    shape = y_pred.shape
-    if len(shape) != 2 or len(y_true.shape) != 1 or y_true.shape[0] != shape[0] or not shape[0]:
-        return False
-    answer: bool = array_namespace(y_true).isdtype(y_true.dtype, "integral")
-    return answer
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,15 @@ def main(backend_name: str, epochs: int, peak: float) -> None:
         lr, loss, val_loss, accuracy = (sum(values) / len(seeds) for values in zip(*ends, strict=True))
         print(f"   {name:10} {lr:9.2e} {loss:8.4f} {val_loss:9.4f} {accuracy:9.4f}")
 
+    # 4. Which rate at all? The finder trains for some steps with a rate that grows, and looks where the loss
+    #    falls and where it breaks out. Nothing of that is left in the trainer.
+    model = lk.nn.Sequential(lk.nn.Linear(64, 32), lk.nn.ReLU(), lk.nn.Linear(32, 10))
+    trainer = lk.Trainer(model, "cross_entropy", "adam", backend=backend, seed=0)
+    curve = lk.find_lr(trainer, x, y, batch_size=batch_size)
+    print(f"\n4. The finder: {len(curve.lrs)} steps, {curve.stopped}")
+    print(curve.text(width=64, height=8))
+    print("   suggested:", ", ".join(f"{name} {lr:.2g}" for name, lr in curve.suggestions.items() if lr))
+
 
 def drawn(values: list[float]) -> str:
     """A line of blocks, as high as the values."""

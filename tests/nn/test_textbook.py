@@ -4,10 +4,12 @@
     delta(L) = dL/da(L) * f'(z(L))       delta(l) = W(l+1)^T delta(l+1) * f'(z(l))
     dL/dW(l) = delta(l) a(l-1)^T         dL/db(l) = delta(l)
 
-There an example is a column and W has a row for each output; here an example is a row, so W(l) is ``weight.T``.
+There an example is a column and W has a row for each output; here an example is a row: W(l) is ``weight.T``.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import pytest
@@ -28,10 +30,10 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_delta_rule(backend, name):
-    """Activations, and the gradient of every weight and bias, for L = 1/2 |a(L) - y|^2 summed over a batch."""
+    """Activations, and the gradient of every weight and bias, for L = 1/2 |a(L) - y|^2 summed."""
     f, slope = FUNCTIONS[name]
     layers = []
-    for i, o in zip(SIZES, SIZES[1:], strict=False):
+    for i, o in itertools.pairwise(SIZES):
         layers += [
             lk.nn.Linear(i, o),
             {"relu": lk.nn.ReLU, "sigmoid": lk.nn.Sigmoid, "tanh": lk.nn.Tanh}[name](),
@@ -78,7 +80,7 @@ def test_softmax():
 
 
 def test_vanishing_gradients():
-    """What the tips are for: with sigmoids the first gradient of a deep net vanishes; relu with He keeps it."""
+    """What the tips are for: with sigmoids a deep net's first gradient vanishes; relu with He keeps it."""
 
     def first_gradient(activation, init, depth=20, width=64):
         layers = []

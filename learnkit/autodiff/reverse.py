@@ -131,6 +131,8 @@ def vjp(fn: Function, *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ..
             )
         roots: list[tuple[Node, Array]] = []
         for y, gy in zip(outputs, given, strict=True):
+            if not hasattr(gy, "shape"):
+                raise GradientError(f"the pull-back expects an array, got {type(gy).__name__}")
             if gy.shape != y.shape:
                 wanted, got = tuple(y.shape), tuple(gy.shape)
                 raise ShapeError(f"the pull-back expects a gradient of shape {wanted}, got {got}")
@@ -213,7 +215,25 @@ def _loss_value(fn: Function, result: Any, level: int) -> Array:
             f"{_name(fn)} returned an array of shape {tuple(shape)}; only a 0-d value has a gradient",
             hint="reduce it with xp.sum or xp.mean, or use vjp for the derivative of an array",
         )
+    if not _is_real(result):
+        raise GradientError(
+            f"{_name(fn)} returned a value of dtype {result.dtype}; only a real floating-point value has a "
+            "gradient",
+            hint="of a complex number take xp.real, xp.imag or xp.abs; counts have no gradient",
+        )
     return _lower(result, level)
+
+
+#: By type and dtype, as dtypes of two libraries are not compared with each other.
+_real: dict[tuple[type, Any], bool] = {}
+
+
+def _is_real(x: Array) -> bool:
+    key = (type(x.dtype), x.dtype)
+    found = _real.get(key)
+    if found is None:
+        found = _real[key] = bool(array_namespace(x).isdtype(x.dtype, "real floating"))
+    return found
 
 
 def _lower(x: Any, level: int) -> Any:

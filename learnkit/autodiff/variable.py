@@ -25,6 +25,15 @@ _NUMPY_HINT = (
     "or stop_gradient(x) for a constant"
 )
 
+#: What is meant by methods that other libraries' arrays have.
+_INSTEAD = {
+    **dict.fromkeys(
+        ("cpu", "detach", "get", "item", "numpy", "tolist"),
+        ": for its values without gradient, stop_gradient(x)",
+    ),
+    **dict.fromkeys(("backward", "grad", "zero_grad"), ": gradients are results, of value_and_grad(fn)(x)"),
+}
+
 
 class Variable:
     """An array on the tape; made by ``value_and_grad``, ``grad`` and ``vjp``, not by hand.
@@ -85,8 +94,39 @@ class Variable:
     def __repr__(self) -> str:
         return f"Variable({self.data!r})"
 
+    def __format__(self, spec: str) -> str:
+        """For printing only, so that of a variable on the tape nothing is lost: ``f"{loss:.3f}"``."""
+        if not spec:
+            return str(self)
+        value = plain_value(self)
+        if self.shape:
+            raise TypeError(f"a variable of shape {tuple(self.shape)} cannot be printed as {spec!r}")
+        return format(complex(value) if "complex" in str(value.dtype) else float(value), spec)
+
+    def __getattr__(self, name: str) -> Any:
+        """Only asked for what a variable has not; arrays of the standard have functions, not methods."""
+        hint = _INSTEAD.get(name, "")
+        if not hint and not name.startswith("_") and hasattr(self.__array_namespace__(), name):
+            hint = f": use xp.{name}(x) with xp = array_namespace(x)"
+        raise AttributeError(f"a variable has no attribute {name!r}{hint}", name=name)
+
     def __hash__(self) -> int:
         return id(self)
+
+    # A copy is at the same place of the graph: with a graph of its own it would have no gradient
+
+    def __copy__(self) -> Variable:
+        return Variable(self.data, self.node)
+
+    def __deepcopy__(self, memo: Any) -> Variable:
+        return Variable(self.data, self.node)
+
+    def __reduce__(self) -> Any:
+        if self.node is CONSTANT:
+            return _constant, (self.data,)
+        raise GradientError(
+            "a variable cannot be pickled: its gradient would be lost", hint="pickle stop_gradient(x)"
+        )
 
     # Ways out of the tape, closed because they would lose the gradient without a word
 
@@ -131,6 +171,10 @@ class Variable:
 
     def __dlpack_device__(self) -> Any:
         return self.data.__dlpack_device__()
+
+
+def _constant(data: Array) -> Variable:
+    return Variable(data, CONSTANT)
 
 
 def is_variable(x: Any) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import array_api_compat
 import numpy as np
 import pytest
@@ -123,6 +126,37 @@ def test_in_place_operators_make_a_new_variable():
     x = X.copy()
     assert grad(fn)(x).tolist() == [6.0, 10.0]
     assert x.tolist() == [1.0, 2.0]
+
+
+def test_copies_are_at_the_same_place_of_the_graph():
+    """``copy`` and ``deepcopy`` of a variable, lose no gradient; constants may be pickled."""
+    assert grad(lambda v: total(copy.copy(v) * copy.deepcopy({"a": v})["a"]))(X).tolist() == [2.0, 4.0]
+    assert grad(lambda v: changed(copy.copy(v)) + total(v))(X).tolist() == [1.0, 2.0]
+
+    def look(v):
+        again = pickle.loads(pickle.dumps(v > 1.5))
+        assert not is_variable(again)
+        return array_namespace(v).where(again, v, 0.0)
+
+    assert on_tape(look).tolist() == [0.0, 2.0]
+
+
+def changed(v):
+    v[0] = 0.0
+    return total(v)
+
+
+def test_a_variable_can_be_printed(backend):
+    """With a format where it is one number, real or complex; this is not a way out of the tape."""
+
+    def look(v):
+        assert f"{v[0]:.2f} {total(v):6.1f}|" == "1.00    3.0|"
+        assert f"{v}" == str(v) == repr(v)
+        z = array_namespace(v).astype(v[1], array_namespace(v).complex128) * 1j
+        assert f"{z:.1f}" == "0.0+2.0j"
+        assert is_variable(v[0])
+
+    on_tape(look, backend.asarray([1.0, 2.0]))
 
 
 def test_rows_can_be_iterated():
@@ -440,6 +474,51 @@ MISTAKES = {
         lambda: grad(lambda v: total(array_namespace(v).linalg.cross(v, v)))(X),
         ShapeError,
         "cross: 2 and 2 elements along axis -1, expected 3 and 3",
+    ),
+    "method of another library": (
+        lambda: grad(lambda v: v.sum())(X),
+        AttributeError,
+        "a variable has no attribute 'sum': use xp.sum(x) with xp = array_namespace(x)",
+    ),
+    "value by a method": (
+        lambda: grad(lambda v: total(v) * v[0].item())(X),
+        AttributeError,
+        "a variable has no attribute 'item': for its values without gradient, stop_gradient(x)",
+    ),
+    "backward by a method": (
+        lambda: grad(lambda v: total(v).backward())(X),
+        AttributeError,
+        "a variable has no attribute 'backward': gradients are results, of value_and_grad(fn)(x)",
+    ),
+    "no such attribute": (
+        lambda: grad(lambda v: v.shpe)(X),
+        AttributeError,
+        "a variable has no attribute 'shpe'",
+    ),
+    "array printed as a number": (
+        lambda: grad(lambda v: (f"{v:.3f}", total(v))[1])(X),
+        TypeError,
+        "a variable of shape (2,) cannot be printed as '.3f'",
+    ),
+    "pickled": (
+        lambda: grad(lambda v: total(pickle.loads(pickle.dumps(v))))(X),
+        GradientError,
+        "a variable cannot be pickled: its gradient would be lost\n  pickle stop_gradient(x)",
+    ),
+    "complex value": (
+        lambda: grad(lambda v: total(v * 1j))(X),
+        GradientError,
+        "returned a value of dtype complex128; only a real floating-point value has a gradient",
+    ),
+    "value that counts": (
+        lambda: grad(lambda v: array_namespace(v).argmax(v))(X),
+        GradientError,
+        "returned a value of dtype int64; only a real floating-point value has a gradient",
+    ),
+    "pull-back of a number": (
+        lambda: vjp(total, X)[1](1.0),
+        GradientError,
+        "the pull-back expects an array, got float",
     ),
     "index out of range": (
         lambda: grad(lambda v: array_namespace(v).take(v, np.asarray([5])))(X),

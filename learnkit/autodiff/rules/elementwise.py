@@ -231,7 +231,7 @@ def _softmax_of_two(xp: Any, a: Any, b: Any, y: Array) -> Array:
 
 
 def _share(xp: Any, a: Any, b: Any, like: Array) -> Array:
-    """1 where a > b, 1/2 where they are equal, else 0; where one is NaN, so is the result, and each gets 1."""
+    """1 where a > b, 1/2 where they are equal, else 0; 1 for each side where one is NaN."""
     over = xp.astype(xp.logical_not(xp.less(a, b)), like.dtype)
     tied = xp.astype(xp.equal(a, b), like.dtype)
     return xp.subtract(over, xp.multiply(0.5, tied))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,6 +18,7 @@ from learnkit.errors import GradientError
 
 __all__ = ["detect_anomaly"]
 
+_PARTS_OF_INSTALLED = frozenset(("site-packages", "dist-packages"))
 _PACKAGE = str(Path(__file__).parents[1]) + os.sep
 
 
@@ -134,8 +135,23 @@ def _sources(node: Node) -> str:
 
 
 def _users_line() -> str:
-    """``file:line`` of the innermost code that is not learnkit's."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    """``file:line`` of the innermost code that is not learnkit's, and who called it if it is a library's."""
+    frame = _outside(sys._getframe(1), lambda file: file.startswith(_PACKAGE))
+    if frame is None:
+        return "an unknown place"
+    line = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    if not _installed(frame.f_code.co_filename):
+        return line
+    caller = _outside(frame, lambda file: file.startswith(_PACKAGE) or _installed(file))
+    return line if caller is None else f"{line}, called at {caller.f_code.co_filename}:{caller.f_lineno}"
+
+
+def _outside(frame: FrameType | None, inside: Callable[[str], bool]) -> FrameType | None:
+    """The innermost frame whose file is not ``inside``."""
+    while frame is not None and inside(frame.f_code.co_filename):
         frame = frame.f_back
-    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return frame
+
+
+def _installed(file: str) -> bool:
+    return not _PARTS_OF_INSTALLED.isdisjoint(Path(file).parts)

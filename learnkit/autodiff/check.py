@@ -59,6 +59,13 @@ def check_grads(
     """
     if order < 1:
         raise GradientError(f"order is {order}, expected 1 or more")
+    for name, number, least in (
+        ("rtol", rtol, "0 or more"),
+        ("atol", atol, "0 or more"),
+        ("step", step, "above 0"),
+    ):
+        if not (math.isfinite(number) and (number > 0 if name == "step" else number >= 0)):
+            raise GradientError(f"{name} is {number!r}, expected a number {least}")
     for name, given, known in (
         ("modes", modes, ("fwd", "rev")),
         ("dtypes", dtypes, ("float32", "float64")),
@@ -259,6 +266,14 @@ def _contracted(fn: Callable[..., Any]) -> Callable[..., Array]:
 
     def scalar(*args: Any) -> Array:
         outputs, _ = flatten(fn(*args))
+        for n, y in enumerate(outputs):
+            if not hasattr(y, "dtype"):
+                raise GradientError(f"result {n} is of type {type(y).__name__}, expected an array")
+            if not array_namespace(y).isdtype(y.dtype, ("real floating", "complex floating")):
+                raise GradientError(
+                    f"result {n} has dtype {y.dtype}, which has no gradient to compare",
+                    hint="leave it out: only floating-point results can be checked",
+                )
         if outputs and not sum(size_of(tuple(y.shape)) for y in outputs):
             raise GradientError("check_grads compared nothing: the function returned no entries")
         total: Any = None

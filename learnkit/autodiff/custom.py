@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from learnkit.autodiff.primitive import Primitive
+from learnkit.autodiff.rules.complex import to_dtype
 from learnkit.autodiff.tape import Node, backpropagate, newest, observer
 from learnkit.autodiff.variable import Variable
-from learnkit.backends.base import Array
+from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.tree import flatten
 from learnkit.errors import GradientError
 
@@ -40,13 +41,24 @@ class CustomVJP:
                     f"the rule of {name} returned {len(gradients)} gradients, "
                     f"expected {len(parents)}: one for each positional argument, None for constants"
                 )
+            found: list[Array | None] = []
             for i, (d, p) in enumerate(zip(gradients, parents, strict=True)):
-                if p is not None and d is not None and tuple(d.shape) != tuple(args[i].shape):
+                if p is None or d is None:
+                    found.append(None)
+                    continue
+                shape, dtype = tuple(args[i].shape), args[i].dtype
+                if not hasattr(d, "shape"):
+                    raise GradientError(
+                        f"the rule of {name} returned {type(d).__name__} for argument {i}, "
+                        f"expected an array of shape {shape}, or None for no gradient"
+                    )
+                if tuple(d.shape) != shape:
                     raise GradientError(
                         f"the rule of {name} returned a gradient of shape {tuple(d.shape)} "
-                        f"for argument {i} of shape {tuple(args[i].shape)}"
+                        f"for argument {i} of shape {shape}"
                     )
-            return tuple(None if p is None else d for d, p in zip(gradients, parents, strict=True))
+                found.append(to_dtype(array_namespace(d), d, dtype))
+            return tuple(found)
 
         self._primitive.rule(rule)
         self._has_rule = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ class Explanation:
     @property
     def text(self) -> str:
         """A line for each step, forward and then backward."""
+        if not self.steps:
+            return "nothing was recorded: no result was computed from an argument"
         rows = [("step", "operation", "value", "from", "saved for backward")]
         for s in self.steps:
             origin = ", ".join(f"#{i}" for i in s.inputs) or "argument"
@@ -102,7 +105,8 @@ def explain(fn: Callable[..., Any]) -> Callable[..., Explanation]:
     """The function that runs ``fn``, forward and backward, and returns what was recorded.
 
     Args:
-        fn: from arrays, trees of arrays or models to an array or a tree of arrays.
+        fn: from arrays, trees of arrays or models to an array or a tree of arrays. Keyword arguments are
+            passed on and not differentiated, such as integer labels.
 
     >>> import numpy as np
     >>> print(explain(lambda x, w: x * w + 1.0)(np.ones(2), np.ones(2)))
@@ -118,11 +122,11 @@ def explain(fn: Callable[..., Any]) -> Callable[..., Explanation]:
       2. #2 multiply passes the gradient on to #0 argument 0 (2,), #1 argument 1 (2,)
     """
 
-    def explained(*args: Any) -> Explanation:
+    def explained(*args: Any, **kwargs: Any) -> Explanation:
         recorder = _Recorder()
         token = observer.set(recorder)
         try:
-            value, pullback = vjp(fn, *args)
+            value, pullback = vjp(partial(fn, **kwargs) if kwargs else fn, *args)
             outputs, rebuild = flatten(value)
             recorder.forward = False
             pullback(rebuild([array_namespace(y).ones_like(y) for y in outputs]))

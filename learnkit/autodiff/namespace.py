@@ -64,7 +64,7 @@ class _Names:
     def __getattr__(self, name: str) -> Any:
         made = self._make(name)
         if made is None:
-            raise AttributeError(f"{self.__name__} has no function {name!r}")
+            raise AttributeError(f"{self.__name__} has no function {name!r}", name=name, obj=self)
         self.__dict__[name] = made
         return made
 

@@ -72,6 +72,21 @@ def test_a_gradient_that_is_not_finite_is_named_with_the_line_of_the_forward_pas
     assert "keep the argument away from that point with xp.where" in text
 
 
+def test_a_line_of_an_installed_library_is_named_with_the_line_that_called_it(tmp_path):
+    """The value arises in the library, but the reader's own code is elsewhere."""
+    library = tmp_path / "site-packages" / "their_losses.py"
+    library.parent.mkdir()
+    library.write_text("def log_loss(xp, x):\n    return xp.sum(xp.log(x))\n")
+    namespace = {}
+    exec(compile(library.read_text(), str(library), "exec"), namespace)
+
+    def fn(x):
+        return namespace["log_loss"](array_namespace(x), x - 4.0)  # the line
+
+    text = caught_in(fn, X)
+    assert f"log gave nan at {library}:2, called at {line_of(fn, '# the line')}" in text
+
+
 def test_an_array_changed_in_place_is_found(backend):
     """The product needs both factors in the reverse pass."""
     weight = backend.asarray([1.0, 2.0, 3.0])

@@ -101,6 +101,14 @@ def test_a_gradient_of_another_shape_fails():
             "argument 0 has dtype float32; differences need float64 or complex128",
         ),
         (lambda x: x["a"], ({"a": X.astype("float32")},), "argument 0['a'] has dtype float32"),
+        (lambda x: None, (X,), "result 0 is of type NoneType, expected an array"),
+        (lambda x: (x, 2.0), (X,), "result 1 is of type float, expected an array"),
+        (
+            lambda x: (x, array_namespace(x).argmax(x)),
+            (X,),
+            "result 1 has dtype int64, which has no gradient to compare\n  leave it out",
+        ),
+        (lambda x: x > 0.5, (X,), "result 0 has dtype bool, which has no gradient to compare"),
     ],
 )
 def test_what_cannot_be_compared_fails(fn, args, message):
@@ -226,6 +234,10 @@ def test_a_model_cannot_be_cast():
         ({"modes": ("forward",)}, "modes is ('forward',), expected a tuple of 'fwd' and 'rev'"),
         ({"modes": ()}, "modes is (), expected a tuple"),
         ({"modes": "rev"}, "modes is 'rev', expected a tuple"),
+        ({"atol": float("nan")}, "atol is nan, expected a number 0 or more"),
+        ({"rtol": float("inf")}, "rtol is inf, expected a number 0 or more"),
+        ({"rtol": -1e-6}, "rtol is -1e-06, expected a number 0 or more"),
+        ({"step": 0.0}, "step is 0.0, expected a number above 0"),
         ({"dtypes": ("float16",)}, "dtypes is ('float16',), expected a tuple of 'float32' and 'float64'"),
     ],
 )

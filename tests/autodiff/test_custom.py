@@ -96,6 +96,22 @@ def test_the_wrapper_keeps_name_and_description():
     assert lk.custom_vjp is custom_vjp
 
 
+def test_the_gradient_of_a_rule_comes_in_the_dtype_of_its_argument(backend):
+    """A rule may compute in another precision, or in complex numbers for a real argument."""
+
+    @custom_vjp
+    def rounded(x):
+        return x * 1.0
+
+    @rounded.rule
+    def _(g, value, x):
+        xp = array_namespace(g)
+        return xp.astype(g, xp.complex64) * (3.0 + 1.0j)
+
+    x = backend.asarray([1.0, 2.0], "float64")
+    backend.assert_array(grad(lambda x: total(rounded(x * x)))(x), [6.0, 12.0], dtype="float64")
+
+
 def with_rule(rule):
     fn = custom_vjp(lambda x, y: x * y)
     fn.__wrapped__.__name__ = "product"
@@ -135,6 +151,10 @@ MISTAKES = {
     "wrong shape": (
         with_rule(lambda g, value, x, y: (g[:1], None)),
         "the rule of product returned a gradient of shape (1,) for argument 0 of shape (3,)",
+    ),
+    "a number for a gradient": (
+        with_rule(lambda g, value, x, y: (2.0, None)),
+        "the rule of product returned float for argument 0, expected an array of shape (3,), or None",
     ),
     "no rule": (without_rule, "lonely has no rule yet\n  give it one: @lonely.rule above def backward"),
     "no array": (gives_a_list, "<lambda> returned list, expected one array"),

@@ -167,6 +167,17 @@ def test_the_steps_hang_together(name):
     assert turns == list(range(1, len(turns) + 1))
 
 
+def test_keyword_arguments_are_passed_on():
+    """Integer labels, for instance: they have no gradient and no step."""
+    made = explain(lambda x, labels: array_namespace(x).sum(x[labels]))(np.ones(3), labels=np.asarray([0, 2]))
+    assert [s.name for s in made.steps] == ["argument 0", "gather", "sum"]
+
+
+def test_nothing_recorded_says_so():
+    for fn in (lambda x: array_namespace(x).ones_like(x), lambda x: x):
+        assert str(explain(fn)(np.ones(2))) == "nothing was recorded: no result was computed from an argument"
+
+
 def test_only_what_is_kept_is_shown():
     """Not what a checkpoint computes in passing, nor what the result does not depend on."""
     names = [s.name for s in explain(several)(A, A).steps]

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.checks import positive
 from learnkit.optim.base import Optimizer
 from learnkit.optim.parts import (
@@ -330,7 +330,7 @@ class Yogi(Optimizer):
         theta = decayed(theta, lr, self.weight_decay)
         m = b1 * m + (1 - b1) * grad
         square = grad * grad
-        v = v - (1 - b2) * xp.sign(v - square) * square
+        v = v - (1 - b2) * kernels_of(v).sign(v - square) * square
         # v stays >= 0 in exact arithmetic; from 0 rounding may take it below.
         root = xp.sqrt(at_least(v, 0.0) / (1 - b2**step)) + self.eps
         return theta - lr / (1 - b1**step) * m / root, m, v

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.base import Array, kernels_of
 from learnkit.backends.layout import Layout
 from learnkit.errors import ArgumentError
 from learnkit.optim.base import check_in
@@ -133,5 +133,5 @@ class L1(_Masked):
     ) -> tuple[list[Array], Slots]:
         chosen = self.selected(self.mask, now.layout)
         return on_selected(
-            lambda g, p: g + self.l1 * array_namespace(p).sign(p), chosen, now, grads, params
+            lambda g, p: g + self.l1 * kernels_of(p).sign(p), chosen, now, grads, params
         ), slots

@@ -58,7 +58,7 @@ def selection(owner: str, patterns: Sequence[str], layout: Layout) -> tuple[bool
     """
     fits = [[matches(p, *leaf) for leaf in zip(layout.paths, layout.shapes, strict=True)] for p in patterns]
     for pattern, found in zip(patterns, fits, strict=True):
-        if not any(found) and not _AXES.fullmatch(pattern) and pattern != "matrix":
+        if layout.paths and not any(found) and not _AXES.fullmatch(pattern) and pattern != "matrix":
             raise ArgumentError(
                 f"{owner}: no parameter fits the pattern {pattern!r}{did_you_mean(pattern, _near(layout))}",
                 hint=f"parameters: {_listed(layout)}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.checks import positive
 from learnkit.errors import ArgumentError
 from learnkit.optim.base import Optimizer
@@ -54,7 +54,7 @@ class Lion(Optimizer):
     def update(self, theta: Array, grad: Array, *slots: Array, lr: float, step: int) -> tuple[Array, ...]:
         (m,) = slots
         b1, b2 = self.betas
-        direction = array_namespace(grad).sign(b1 * m + (1 - b1) * grad)
+        direction = kernels_of(grad).sign(b1 * m + (1 - b1) * grad)
         return decayed(theta, lr, self.weight_decay) - lr * direction, b2 * m + (1 - b2) * grad
 
 
@@ -118,10 +118,11 @@ class Rprop(Optimizer):
     def update(self, theta: Array, grad: Array, *slots: Array, lr: float, step: int) -> tuple[Array, ...]:
         xp = array_namespace(grad)
         previous, size = slots
-        s = xp.sign(grad) * xp.sign(previous)
+        sign = kernels_of(grad).sign
+        s = sign(grad) * sign(previous)
         shrink, grow = (scalar_like(size, float(eta)) for eta in self.etas)
         size = xp.where(s > 0, size * grow, xp.where(s < 0, size * shrink, size))
         smallest, largest = self.step_sizes
         size = xp.minimum(at_least(size, float(smallest)), scalar_like(size, float(largest)))
         g = xp.where(s < 0, xp.zeros_like(grad), grad)
-        return theta - xp.sign(g) * size, g, size
+        return theta - sign(g) * size, g, size

@@ -118,6 +118,10 @@ class Kernels:
         out[...] = sums
         return out
 
+    def row_sums(self, a: Array, b: Array | None = None) -> Array:
+        """Sums of the rows of a matrix ``a``, or of ``a b`` of two matrices: shape (n, k) -> (n,)."""
+        return self.xp.sum(a if b is None else self.xp.multiply(a, b), axis=1)
+
     def ones(self, n: int, like: Array) -> Array:
         """A vector of ``n`` ones of the dtype and device of ``like``; kept, so never written to."""
         device = array_api_compat.device(like)

@@ -152,6 +152,12 @@ class NumpyKernels(Kernels):
     def column_sums_into(self, out: Array | None, g: Array) -> Array:
         return np.matmul(self.ones(g.shape[0], g), g, out=out)
 
+    def row_sums(self, a: Array, b: Array | None = None) -> Array:
+        # As products: without an array of the products, and BLAS sums in blocks.
+        if b is None:
+            return np.matmul(a, self.ones(a.shape[1], a))
+        return np.einsum("ij,ij->i", a, b)
+
     def ones(self, n: int, like: Array) -> Array:
         found = self._cache.get((n, like.dtype))
         if found is None:

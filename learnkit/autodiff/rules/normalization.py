@@ -19,8 +19,8 @@ from typing import Any
 from learnkit.autodiff.primitive import primitive
 from learnkit.autodiff.rules.layers import _into, _kernels
 from learnkit.autodiff.tape import Node
-from learnkit.autodiff.variable import plain_value
-from learnkit.backends.base import Array, array_namespace
+from learnkit.autodiff.variable import Variable, plain_value
+from learnkit.backends.base import Array, array_namespace, size_of
 
 __all__ = ["normalize"]
 
@@ -30,18 +30,58 @@ Parents = tuple[Node | None, ...]
 def _scale(xp: Any, dtype: Any) -> float:
     """A power of two that keeps squares within range: it costs no digits.
 
-    In float32 the squares of 1e20 are infinite; after this the sum of those of a million numbers of 1e30 is not,
-    while what counts beside an eps of 1e-12 is still far above the smallest number.
+    In float32 the squares of 1e20 are infinite; after this the sum of those of a million numbers of 1e30 is
+    not, while what counts beside an eps of 1e-12 is still far above the smallest number.
     """
     return 2.0**-256 if dtype == xp.float64 else 2.0**-46
 
 
-def _mean(xp: Any, x: Array, axes: tuple[int, ...]) -> Array:
-    """The mean over ``axes``, which are kept with length 1."""
-    if axes == (0,) and len(x.shape) == 2:
-        sums = _kernels(x).column_sums_into(None, x)
-        return xp.multiply(xp.reshape(sums, (1, x.shape[1])), 1.0 / max(1, x.shape[0]))
-    return xp.mean(x, axis=axes, keepdims=True)
+def _mean(xp: Any, x: Array, axes: tuple[int, ...], y: Array | None = None) -> Array:
+    """The mean of ``x``, or of ``x y``, over ``axes``, which are kept with length 1.
+
+    ``axes`` are the first, the last or both of a matrix or a stack of matrices.
+    """
+    k = _kernels(x) if y is None else _kernels(x, y)
+    shape = x.shape
+    n = 1
+    if len(shape) - 1 in axes:
+        n = shape[-1]
+        rows = (size_of(shape[:-1]), n)
+        sums = k.row_sums(xp.reshape(x, rows), None if y is None else xp.reshape(y, rows))
+        shape = (*shape[:-1], 1)
+    else:
+        sums = x if y is None else xp.multiply(x, y)
+    if 0 in axes:
+        n *= shape[0]
+        columns = size_of(shape[1:])
+        sums = k.column_sums_into(None, xp.reshape(sums, (shape[0], columns)))
+        shape = (1, *shape[1:])
+    return xp.multiply(xp.reshape(sums, shape), 1.0 / n)
+
+
+# The following change their first argument, which is a temporary of the caller's, where it is a plain array:
+# on the host, fresh memory costs more than the arithmetic.
+
+
+def _plus(xp: Any, x: Array, y: Array) -> Array:
+    if type(x) is Variable or type(y) is Variable:
+        return xp.add(x, y)
+    x += y
+    return x
+
+
+def _minus(xp: Any, x: Array, y: Array) -> Array:
+    if type(x) is Variable or type(y) is Variable:
+        return xp.subtract(x, y)
+    x -= y
+    return x
+
+
+def _times(xp: Any, x: Array, y: Array) -> Array:
+    if type(x) is Variable or type(y) is Variable:
+        return xp.multiply(x, y)
+    x *= y
+    return x
 
 
 @primitive()
@@ -81,18 +121,18 @@ def normalize(
     mean = None
     if centred:
         mean = _mean(xp, d, axes)
-        d = xp.subtract(d, mean)
+        d = _minus(xp, d, mean)
         left = _mean(xp, d, axes)
-        d = xp.subtract(d, left)
+        d = _minus(xp, d, left)
         mean = xp.add(mean, left)
-    power = _mean(xp, xp.multiply(d, d), axes)
+    power = _mean(xp, d, axes, d)
     inverse = xp.divide(1.0, xp.sqrt(xp.add(power, eps * scale * scale)))
-    h = xp.reshape(xp.multiply(d, inverse), channels)
+    h = xp.reshape(_times(xp, d, inverse), channels)
     if observe is not None:
         _report(plain_value(mean), plain_value(power), scale, observe)
-    y = h if weight is None else xp.multiply(h, xp.reshape(weight, spread))
+    y = xp.multiply(h, 1.0) if weight is None else xp.multiply(h, xp.reshape(weight, spread))
     if bias is not None:
-        y = xp.add(y, xp.reshape(bias, spread))
+        y = _plus(xp, y, xp.reshape(bias, spread))
     shape = None if bias is None else bias.shape
     return xp.reshape(y, x.shape), (h, inverse, weight, shape, view, axes, spread, centred, scale)
 
@@ -118,11 +158,11 @@ def _normalize_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Ar
         if weight is not None:
             g = xp.multiply(g, xp.reshape(weight, spread))
         g, h = xp.reshape(g, view), xp.reshape(h, view)
-        along = xp.multiply(h, _mean(xp, xp.multiply(g, h), axes))
+        dx = xp.multiply(h, xp.negative(_mean(xp, g, axes, h)))
+        dx = _plus(xp, dx, g)
         if centred:
-            along = xp.add(along, _mean(xp, g, axes))
-        dx = xp.multiply(xp.subtract(g, along), xp.multiply(inverse, scale))
-        gradients[0] = xp.reshape(dx, shape)
+            dx = _minus(xp, dx, _mean(xp, g, axes))
+        gradients[0] = xp.reshape(_times(xp, dx, xp.multiply(inverse, scale)), shape)
     return tuple(gradients)
 
 

@@ -50,6 +50,8 @@ TABLE = {
     "softmax of large logits": ("softmax", (1e4 * normal(6, 10),), softmax),
     "matmul_into nothing": ("matmul_into", (None, normal(3, 4), normal(4, 2)), lambda out, a, b: a @ b),
     "matmul_into": ("matmul_into", (normal(3, 2), normal(3, 4), normal(4, 2)), lambda out, a, b: a @ b),
+    "row_sums": ("row_sums", (normal(9, 4),), lambda a: a.sum(axis=1)),
+    "row_sums of products": ("row_sums", (normal(9, 4), normal(9, 4)), lambda a, b: (a * b).sum(axis=1)),
     "column_sums_into nothing": ("column_sums_into", (None, normal(9, 4)), lambda out, g: g.sum(axis=0)),
     "column_sums_into": ("column_sums_into", (normal(4), normal(9, 4)), lambda out, g: g.sum(axis=0)),
     "erf": ("erf", (np.zeros(3),), lambda x: x),

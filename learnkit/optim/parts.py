@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -15,6 +16,7 @@ from learnkit.errors import ArgumentError
 from learnkit.optim import base
 from learnkit.optim.base import check_in
 from learnkit.schedules.base import Schedule
+from learnkit.schedules.compose import Product
 
 __all__ = [
     "Hyper",
@@ -81,7 +83,7 @@ def check_flags(rule: Any, *names: str) -> None:
 def peak_of(lr: Any) -> float:
     """The base learning rate: a number itself, or the first field of a schedule, its largest value.
 
-    Of a schedule that is made of several, it is the largest of theirs.
+    Of a schedule that is made of several, it is the largest of theirs, and of a product their product.
 
     Raises:
         ArgumentError: the schedule's first field holds no number.
@@ -90,6 +92,8 @@ def peak_of(lr: Any) -> float:
     >>> peak_of(0.1), peak_of(Cosine(0.3))
     (0.1, 0.3)
     """
+    if isinstance(lr, Product):
+        return math.prod(peak_of(part) for part in lr.schedules)
     if isinstance(lr, Schedule):
         return peak_of(getattr(lr, dataclasses.fields(lr)[0].name))
     if isinstance(lr, tuple) and lr:

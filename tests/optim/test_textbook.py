@@ -12,7 +12,7 @@ import pytest
 from learnkit import optim
 from learnkit.autodiff import value_and_grad
 from learnkit.optim.parts import Recurrence, peak_of
-from learnkit.schedules import Cosine
+from learnkit.schedules import Constant, Cosine, Join, Warmup
 
 ETA, BETA, EPSILON = 0.1, 0.8, 1e-3
 
@@ -171,6 +171,9 @@ def test_nadam_and_schedule_free_resume_in_the_middle_of_nowhere():
 def test_the_base_of_a_learning_rate():
     assert peak_of(0.1) == 0.1
     assert peak_of(Cosine(0.3)) == 0.3
+    assert peak_of(Cosine(0.3) * 0.5) == 0.15
+    assert peak_of(Warmup(Cosine(0.3), 5)) == 0.3
+    assert peak_of(Join((Constant(0.1), Cosine(0.3)), (10,))) == 0.3
 
 
 def test_orthogonalized_matrices_keep_their_directions(backend):

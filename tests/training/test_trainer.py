@@ -182,7 +182,7 @@ WRONG = [
     (
         make(nn.Linear(1, 1), "mse", MSE()),
         ArgumentError,
-        "Trainer: optimizer is MSE(), expected an Optimizer or a name",
+        "Trainer: optimizer is MSE(reduction='mean', half=False), expected an Optimizer or a name",
     ),
     (make(nn.Linear(1, 1), "mse", seed=-1), ArgumentError, "Trainer: seed is -1, expected an integer >= 0"),
     (make(nn.Linear(1, 1), "mse", seed=0.5), ArgumentError, "Trainer: seed is 0.5, expected an integer >= 0"),

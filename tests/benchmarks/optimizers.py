@@ -6,10 +6,10 @@ The tops of ``fashion_mnist.py`` and ``diamonds.py`` say where the data are; eit
 
 Fashion-MNIST: 784-64-10 with relu, standardised pixels, cross-entropy, batches of 128. Diamonds: 128-128
 with relu on the columns as ``learnkit train`` prepares them, mean squared error of the standardised price.
-A rule that takes several gradients in a step (L-BFGS) gets batches of 4,096. Printed are, for each
-optimizer of the registry, the training loss of the first and the last epoch, the accuracy on the 10,000
-test images, or the RMSE in dollars on the held-out fifth, and the time of the fit. Exits with 1 if for one
-of them the loss did not fall.
+A rule that takes several gradients in a step (L-BFGS), or compares the signs of successive ones (Rprop),
+gets batches of 4,096. Printed are, for each optimizer of the registry, the training loss of the first and
+the last epoch, the accuracy on the 10,000 test images, or the RMSE in dollars on the held-out fifth, and
+the time of the fit. Exits with 1 if for one of them the loss did not fall.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ import numpy as np
 import learnkit as lk
 from learnkit.errors import DivergedError
 from learnkit.plugins import registry
+
+
+#: What trusts single gradients, as the noise of small batches does not deserve.
+FOR_LARGE_BATCHES = ("lbfgs", "rprop")
 
 
 def images(folder: Path) -> tuple[list[Any], Any]:
@@ -62,10 +66,10 @@ def run(name: str, case: list[Any], score: Any, epochs: int, seed: int) -> tuple
     optimizer = registry.create("optimizer", name)
     trainer = lk.Trainer(model, loss, optimizer, seed=seed, backend="numpy")
     start = trainer.evaluate(x, y)["loss"]
-    several = type(optimizer).step_leaves is not lk.optim.Optimizer.step_leaves
+    batch_size = 4096 if name in FOR_LARGE_BATCHES else 128
     began = time.perf_counter()
     try:
-        trainer.fit(x, y, epochs=epochs, batch_size=4096 if several else 128, verbose=False)
+        trainer.fit(x, y, epochs=epochs, batch_size=batch_size, verbose=False)
     except DivergedError:
         return start, math.inf, math.nan, time.perf_counter() - began
     seconds = time.perf_counter() - began

@@ -128,7 +128,7 @@ def prepare(config: RunConfig, backend: Any, talk: Talk) -> Prepared:
     # Of the targets as the loss sees them: a regression's are standardised, and so is a delta.
     y = arrays["training"][1]
     assert y is not None
-    suggestion = None if config.loss is not None else suggest(data.task, y)
+    suggestion = None if config.loss is not None else suggest(data.task, y, names=code.classes)
     config = settled(
         config, len(training), data.task, backend.name, None if suggestion is None else suggestion.loss
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ class Suggestion:
         return f"{self.loss}: {self.reason}"
 
 
-def suggest(task: str, y: Any = None) -> Suggestion:
+def suggest(task: str, y: Any = None, *, names: Sequence[Any] = ()) -> Suggestion:
     """Which loss to take for a task, from its training targets.
 
     Args:
@@ -66,6 +66,7 @@ def suggest(task: str, y: Any = None) -> Suggestion:
             that are alike or not, or classes), ``"ranking"``, ``"distribution"`` or ``"sequence"``.
         y: the training targets: an array of any backend or a nested list; looked at on the host. May be left
             out where it does not matter.
+        names: what the classes are called in the reason, in the order of their numbers.
 
     Returns:
         A :class:`Suggestion`.
@@ -91,7 +92,7 @@ def suggest(task: str, y: Any = None) -> Suggestion:
         raise ArgumentError(
             f"suggest: {task} needs the training targets, got {'none' if y is None else 'no rows'}"
         )
-    return rule(values)
+    return rule(values, names) if task in _OF_CLASSES else rule(values)
 
 
 # Numbers
@@ -199,17 +200,18 @@ def _numbers(y: Any) -> list[float]:
 # Classes
 
 
-def _imbalance(counts: list[int]) -> str | None:
+def _imbalance(counts: list[int], names: Sequence[Any]) -> str | None:
     """What is said of classes of very different size."""
     present = [(c, n) for c, n in enumerate(counts) if n]
     rare, few = min(present, key=lambda pair: pair[1])
     many = max(n for _, n in present)
     if len(present) < 2 or many < IMBALANCE * few:
         return None
-    return f"class {rare} has {few} of {sum(counts)} rows, the largest {many / few:.0f} times as many"
+    name = repr(names[rare]) if rare < len(names) else rare
+    return f"class {name} has {few} of {sum(counts)} rows, the largest {many / few:.0f} times as many"
 
 
-def _classification(y: Any) -> Suggestion:
+def _classification(y: Any, names: Sequence[Any]) -> Suggestion:
     if y.ndim == 2 and y.shape[1] > 1:
         labels = y.argmax(axis=1)
         if y.dtype.kind == "f" and not set(y.reshape(-1).tolist()) <= {0.0, 1.0}:
@@ -219,7 +221,7 @@ def _classification(y: Any) -> Suggestion:
                 (("kl_divergence", "the same gradient, 0 for a perfect fit"),),
             )
         y = labels
-    imbalance = _imbalance(class_counts(y, ignore_index=-100))
+    imbalance = _imbalance(class_counts(y, ignore_index=-100), names)
     if imbalance is None:
         return Suggestion(
             "cross_entropy",
@@ -231,7 +233,7 @@ def _classification(y: Any) -> Suggestion:
         )
     return Suggestion(
         "weighted_cross_entropy",
-        f"{imbalance}: weights make each class count alike",
+        f"{imbalance}: weights raise the recall of rare classes, at the cost of accuracy over all rows",
         (
             ("focal", "keeps the accuracy higher, and the recall of rare classes lower"),
             ("cross_entropy", "for the highest accuracy over all rows"),
@@ -239,9 +241,9 @@ def _classification(y: Any) -> Suggestion:
     )
 
 
-def _binary(y: Any) -> Suggestion:
+def _binary(y: Any, names: Sequence[Any]) -> Suggestion:
     counts = class_counts(y, 2)
-    imbalance = _imbalance(counts)
+    imbalance = _imbalance(counts, names)
     if imbalance is None:
         return Suggestion(
             "binary_cross_entropy", "both answers are frequent", (("hinge", "if only the side matters"),)
@@ -345,7 +347,7 @@ def _sequence(y: Any) -> Suggestion:
 
 
 #: task: whether it needs targets, and its rule.
-_TASKS: dict[str, tuple[bool, Callable[[Any], Suggestion]]] = {
+_TASKS: dict[str, tuple[bool, Callable[..., Suggestion]]] = {
     "regression": (True, _regression),
     "counts": (True, _counts),
     "classification": (True, _classification),
@@ -357,3 +359,5 @@ _TASKS: dict[str, tuple[bool, Callable[[Any], Suggestion]]] = {
     "distribution": (False, _distribution),
     "sequence": (False, _sequence),
 }
+#: The tasks whose rules name classes.
+_OF_CLASSES = ("classification", "binary")

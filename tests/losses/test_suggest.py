@@ -94,6 +94,11 @@ def test_classes(backend, counts, loss):
         assert "focal" in dict(found.alternatives)
 
 
+def test_classes_have_names():
+    found = suggest("classification", [0] * 95 + [1] * 5, names=("ham", "spam"))
+    assert found.reason.startswith("class 'spam' has 5 of 100 rows, the largest 19 times as many")
+
+
 def test_other_answers():
     assert suggest("classification", rng.dirichlet(np.ones(3), size=9)).loss == "cross_entropy"
     assert suggest("binary", [0, 1, 1, 0]).loss == "binary_cross_entropy"

@@ -27,7 +27,6 @@ import learnkit as lk
 from learnkit.errors import DivergedError
 from learnkit.plugins import registry
 
-
 #: What trusts single gradients, as the noise of small batches does not deserve.
 FOR_LARGE_BATCHES = ("lbfgs", "rprop")
 

@@ -254,7 +254,7 @@ class IoU(AveragedMetric):
 
 @dataclass(frozen=True)
 class BalancedAccuracy(DecisionMetric):
-    """The mean of the recalls of the classes that occur in y_true, in [0, 1].
+    """The mean of the recalls ``TP / (TP + FN)`` of the classes that occur in y_true, in [0, 1].
 
     y_pred, y_true, sample_weight: as for :class:`Precision`. No row gives NaN. Equal to scikit-learn's
     ``balanced_accuracy_score``.

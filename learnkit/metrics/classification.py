@@ -43,7 +43,7 @@ class DecisionMetric(ClassMetric):
 
 @dataclass(frozen=True)
 class Accuracy(DecisionMetric):
-    """The fraction of examples whose predicted class is the true one, in [0, 1].
+    """The fraction of examples whose predicted class is the true one, ``right / all``, in [0, 1].
 
     y_pred: scores or logits (batch, classes), where the largest wins and of equal ones the first; or one
     logit for each example, (batch,) or (batch, 1), which says class 1 if it is > 0.
@@ -79,13 +79,12 @@ class Accuracy(DecisionMetric):
 
 @dataclass(frozen=True)
 class TopKAccuracy(ClassMetric):
-    """The fraction of examples whose true class is among the ``k`` of the largest scores, in [0, 1].
+    """The fraction ``hits / all`` of examples whose true class has one of the k largest scores, in [0, 1].
 
     y_pred: scores (batch, classes). y_true: class numbers (batch,), or one-hot targets (batch, classes); a
-        class
-    number out of range is a miss, and so is a score that is NaN. sample_weight: (batch,). No row gives NaN.
-    Equal to scikit-learn's ``top_k_accuracy_score``, where of equal scores the last class is the larger;
-    ``ties="first"`` lets the first one win, as :class:`Accuracy` does.
+    class number out of range is a miss, and so is a score that is NaN. sample_weight: (batch,). No row gives
+    NaN. Equal to scikit-learn's ``top_k_accuracy_score``, where of equal scores the last class is the
+    larger; ``ties="first"`` lets the first one win, as :class:`Accuracy` does.
 
     Args:
         k: >= 1, default 2; with ``k >= classes`` every example is a hit.

@@ -21,11 +21,12 @@ _SINGLE = ("auto", "binary", "multiclass")
 class ConfusionMatrix(DecisionMetric):
     """How often class i (row) is taken for class j (column): a float64 array (classes, classes).
 
+    ``C_ij = sum of the weights of the examples of class i whose largest score is that of j``.
+
     y_pred: scores (batch, classes, ...), or one logit for each example, which makes two classes; y_true:
-        class
-    numbers (batch, ...), one-hot targets, or 0 and 1; sample_weight: (batch,). A ``Trainer`` reports nested
-    lists, and leaves them out of the line it prints. Equal to scikit-learn's ``confusion_matrix`` with all
-    classes as ``labels``.
+    class numbers (batch, ...), one-hot targets, or 0 and 1; sample_weight: (batch,). A ``Trainer`` reports
+    nested lists, and leaves them out of the line it prints. Equal to scikit-learn's ``confusion_matrix``
+    with all classes as ``labels``.
 
     Args:
         normalize: ``None`` (default) for counts, ``"true"`` for rows of sum 1, ``"pred"`` for columns of sum

@@ -127,7 +127,7 @@ class LogLoss(ProbabilityMetric):
 
 @dataclass(frozen=True)
 class Perplexity(LogLoss):
-    """Perplexity: ``exp`` of the log loss, in [1, inf).
+    """Perplexity, ``exp(log loss) = exp(mean of -log p)``, in [1, inf).
 
     It is the number of equally likely classes that would be as hard to guess.
 
@@ -204,15 +204,15 @@ class CalibrationError(ProbabilityMetric):
     Confidences are put into ``n_bins`` bins of equal width, ``((b - 1)/n, b/n]``. With the share s_b of the
     weights, the accuracy a_b and the mean confidence c_b of each bin b::
 
-        l1:   sum s_b |a_b - c_b|          (M. P. Naeini, G. F. Cooper and M. Hauskrecht 2015; C. Guo et al.
-            2017)
+        l1:   sum s_b |a_b - c_b|
         l2:   sqrt(sum s_b (a_b - c_b)^2)
         max:  max |a_b - c_b|              of the bins that are not empty
 
+    (M. P. Naeini, G. F. Cooper and M. Hauskrecht 2015; C. Guo et al. 2017).
+
     y_pred: logits (batch, classes, ...), whose confidence is the largest probability and right if that class
-        is
-    the true one; or one logit for each example, whose confidence is the probability of class 1 and right if
-    that is the true one, as in scikit-learn's ``calibration_curve``. y_true, sample_weight: as for
+    is the true one; or one logit for each example, whose confidence is the probability of class 1 and right
+    if that is the true one, as in scikit-learn's ``calibration_curve``. y_true, sample_weight: as for
     :class:`LogLoss`; soft targets count as the class of the largest. No row gives NaN.
 
     Args:

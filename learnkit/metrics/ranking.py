@@ -30,9 +30,8 @@ class RankingMetric(ClassMetric):
     """Base of metrics that keep all scores and targets.
 
     y_pred: one score for each example, (batch,) or (batch, 1), the larger the more it is class 1, of any
-        scale;
-    or logits or probabilities (batch, classes), or (batch, labels) for several labels. y_true: 0 and 1, class
-    numbers, one-hot targets, or 0 and 1 for each label. sample_weight: (batch,).
+    scale; or logits or probabilities (batch, classes), or (batch, labels) for several labels. y_true: 0 and
+    1, class numbers, one-hot targets, or 0 and 1 for each label. sample_weight: (batch,).
 
     Args:
         average: over the classes, each against all others, or labels: ``"macro"`` (default), the mean;
@@ -148,7 +147,7 @@ def _unusable(scores: Any) -> bool:
 class ROCAUC(RankingMetric):
     """Area under the receiver operating characteristic curve.
 
-    It is the probability that an example of the class scores higher than one of another.
+    It is ``P(score of an example of the class > score of another) + P(equal) / 2``.
 
     In [0, 1], 0.5 is chance; ties count half. If only one class occurs it is NaN, for a class that does not
     occur too, and so then is their mean. Shapes and other options as for

@@ -145,7 +145,7 @@ class MSLE(_MeanOfErrors):
 
 @dataclass(frozen=True)
 class RMSLE(MSLE):
-    """Root mean squared logarithmic error: the root of :class:`MSLE`, averaged over outputs.
+    """Root mean squared logarithmic error: ``sqrt(mean (log(1 + y_pred) - log(1 + y_true))^2)``.
 
     Equal to scikit-learn's ``root_mean_squared_log_error``.
 

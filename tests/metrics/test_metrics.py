@@ -60,13 +60,11 @@ def test_values_do_not_depend_on_the_batches(backend, name):
     order = np.random.default_rng(2)
     for metric, arrays, wanted, text in cases_of(name):
         given, n = moved(backend, arrays), len(arrays[0])
-        many = list(range(1, n)) if backend.name == "numpy" else [1, 2, n - 1]
-        for cuts in ([n // 2], [0, 1, 1, n], many):
-            for how in (None, order):
-                value = in_batches(metric, *given, cuts=cuts, order=how)
-                np.testing.assert_allclose(
-                    value, wanted, rtol=1e-12, atol=1e-12, err_msg=f"{text}, cuts {cuts}"
-                )
+        some = [0, 1, 1, n // 2, n - 1, n]
+        on_host = [([n // 2], None), (list(range(1, n)), None), (some, order)]
+        for cuts, how in on_host if backend.name == "numpy" else [(some, order)]:
+            value = in_batches(metric, *given, cuts=cuts, order=how)
+            np.testing.assert_allclose(value, wanted, rtol=1e-12, atol=1e-12, err_msg=f"{text}, cuts {cuts}")
 
 
 @each_metric
@@ -193,10 +191,9 @@ def test_arrays_of_a_library_without_a_backend():
     """What compute calls is in the standard, so that the sums need not be NumPy's."""
     jax = pytest.importorskip("jax", reason="JAX is not installed")
     with jax.enable_x64(True):
-        for name in ("confusion_matrix", "roc_auc", "r2"):
-            metric, arrays, wanted, text = next(cases_of(name))
-            given = [None if a is None else jax.numpy.asarray(a) for a in arrays]
-            np.testing.assert_allclose(metric(*given), wanted, rtol=1e-9, atol=1e-12, err_msg=text)
+        metric, arrays, wanted, text = next(cases_of("confusion_matrix"))
+        given = [None if a is None else jax.numpy.asarray(a) for a in arrays]
+        np.testing.assert_allclose(metric(*given), wanted, rtol=1e-9, atol=1e-12, err_msg=text)
 
 
 # In the unit of the original target

@@ -29,14 +29,14 @@ _substituted: ContextVar[dict[Leaf, Array] | None] = ContextVar("learnkit_substi
 _standing_in: ContextVar[Callable[[Leaf], Array] | None] = ContextVar("learnkit_standing_in", default=None)
 
 #: In the shape of a leaf: a length that the first batch will tell.
-UNKNOWN = -1
+UNKNOWN: Any = None
 
 
 class Leaf:
     """A named array of a model: its shape, how it starts, and, once initialised, the array itself.
 
     Args:
-        shape: of the array. A length of -1 is not known yet: the layer learns it from its first input,
+        shape: of the array. A length of ``None`` is not known yet: the layer learns it from its first input,
             or from arrays that are loaded.
         init: an initializer ``(shape, seed, stream) -> host array``; see ``learnkit.nn.init``.
 
@@ -47,7 +47,7 @@ class Leaf:
     __slots__ = ("array", "init", "shape")
 
     def __init__(self, shape: tuple[int, ...], init: Callable[..., Any]) -> None:
-        if not all(isinstance(n, int) and n >= UNKNOWN for n in shape):
+        if not all(n is UNKNOWN or (isinstance(n, int) and n >= 0) for n in shape):
             raise ArgumentError(f"shape is {shape!r}, expected a tuple of integers >= 0")
         self.shape = tuple(shape)
         self.init = init
@@ -80,6 +80,7 @@ class Parameter(Leaf):
 
     @property
     def trainable(self) -> bool:
+        """Whether an optimizer moves it."""
         return self._trainable
 
     @trainable.setter

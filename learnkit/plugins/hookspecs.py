@@ -89,16 +89,6 @@ def learnkit_register_initializers(register: Register) -> None:
 
 
 @hookspec
-def learnkit_register_constraints(register: Register) -> None:
-    """Offer what a parameter is brought back to after each update: ``register("unit_norm", UnitNorm)``.
-
-    Args:
-        register: takes a name and a subclass of ``learnkit.nn.Constraint``, a frozen dataclass whose
-            ``__call__(w)`` is written in standard array code.
-    """
-
-
-@hookspec
 def learnkit_register_losses(register: Register) -> None:
     """Offer losses: ``register("wave", Wave)``.
 
@@ -125,6 +115,16 @@ def learnkit_register_transforms(register: Register) -> None:
     Args:
         register: takes a name and a class whose objects ``learnkit.optim.chain`` accepts in front
             of an optimizer.
+    """
+
+
+@hookspec
+def learnkit_register_constraints(register: Register) -> None:
+    """Offer what a parameter is brought back to after each update: ``register("unit_norm", UnitNorm)``.
+
+    Args:
+        register: takes a name and a subclass of ``learnkit.nn.Constraint``, a frozen dataclass whose
+            ``__call__(w)`` is written in standard array code.
     """
 
 
@@ -180,10 +180,10 @@ HOOKS: dict[str, str] = {
     "activation": "learnkit_register_activations",
     "layer": "learnkit_register_layers",
     "initializer": "learnkit_register_initializers",
-    "constraint": "learnkit_register_constraints",
     "loss": "learnkit_register_losses",
     "optimizer": "learnkit_register_optimizers",
     "transform": "learnkit_register_transforms",
+    "constraint": "learnkit_register_constraints",
     "schedule": "learnkit_register_schedules",
     "metric": "learnkit_register_metrics",
     "callback": "learnkit_register_callbacks",

@@ -3,10 +3,11 @@
 from learnkit.optim.accumulate import Accumulate
 from learnkit.optim.adafactor import Adafactor
 from learnkit.optim.adam import Adam, AdamW
-from learnkit.optim.adam_variants import AdaBelief, Adamax, Adan, NAdam, RAdam, Yogi
+from learnkit.optim.adam_variants import Adamax, NAdam, RAdam
 from learnkit.optim.adaptive import Adadelta, Adagrad, RMSprop
 from learnkit.optim.average import EMA, SWA
 from learnkit.optim.base import Optimizer, State
+from learnkit.optim.belief import AdaBelief, Adan, Yogi
 from learnkit.optim.clip import AdaptiveClip, ClipByGlobalNorm, ClipByNorm, ClipByValue, global_norm
 from learnkit.optim.compose import Chain, chain
 from learnkit.optim.decay import L1, WeightDecay

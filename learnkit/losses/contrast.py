@@ -20,9 +20,9 @@ class NTXent(Loss):
     """Normalised temperature-scaled cross-entropy, the loss of SimCLR, and of its kin with labels.
 
     With ``s_ij = cos(z_i, z_j) / temperature``, an anchor i and a positive j cost
-    ``-s_ij + log(exp(s_ij) + sum_n exp(s_in))``, n over all embeddings that are no positive of i. An anchor's
-    loss is the mean over its positives; anchors without a positive do not count. An embedding of 0 has the
-    cosine 0 with all others.
+    ``-s_ij + log(exp(s_ij) + sum_n exp(s_in))``, n over all embeddings that are no positive of i. The mean is
+    that over all pairs (i, j); anchors without a positive do not count. An embedding of 0 has the cosine 0
+    with all others.
 
     Args:
         temperature: > 0; default 0.07, Optax's. SimCLR takes 0.1 to 0.5.
@@ -94,12 +94,11 @@ class NTXent(Loss):
             both = plain.reshape(plain.stack([kept, kept], axis=1), (2 * n,)) if views else kept
             both = plain.logical_and(plain.expand_dims(both, axis=1), plain.expand_dims(both, axis=0))
             positive, negative = plain.logical_and(positive, both), plain.logical_and(negative, both)
-        losses, has_one = self._of_anchors(z, positive, negative)
-        if views:
-            return xp.mean(xp.reshape(losses, (n, 2)), axis=1), (
-                None if kept is None else plain.astype(kept, losses.dtype)
-            )
-        return losses, plain.astype(has_one, losses.dtype)
+        losses, count = self._of_anchors(z, positive, negative)
+        if not views:
+            return losses, count
+        kept_weight = None if kept is None else plain.astype(kept, losses.dtype)
+        return xp.mean(xp.reshape(losses, (n, 2)), axis=1), kept_weight
 
     @staticmethod
     def _classes(z: Array, y_true: Array | None) -> Array:
@@ -110,7 +109,7 @@ class NTXent(Loss):
         return plain.floor_divide(pair, 2)
 
     def _of_anchors(self, z: Array, positive: Array, negative: Array) -> tuple[Array, Array]:
-        """The mean over the positives of each anchor, and whether it has any."""
+        """The sum over the positives of each anchor, and how many it has."""
         xp = array_namespace(z)
         plain = array_namespace(positive)
         square = xp.sum(xp.square(z), axis=1, keepdims=True)
@@ -125,6 +124,4 @@ class NTXent(Loss):
         against = xp.add(top, xp.log(total))
         each = xp.subtract(xp.logaddexp(s, xp.broadcast_to(against, tuple(s.shape))), s)
         each = xp.where(positive, each, xp.zeros_like(each))
-        count = plain.sum(plain.astype(positive, z.dtype), axis=1)
-        has_one = plain.greater(count, 0)
-        return xp.divide(xp.sum(each, axis=1), plain.where(has_one, count, plain.ones_like(count))), has_one
+        return xp.sum(each, axis=1), plain.sum(plain.astype(positive, z.dtype), axis=1)

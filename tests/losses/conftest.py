@@ -121,7 +121,7 @@ def nt_xent(z, classes, temperature=0.07):
             for j in range(n)
             if j != i and classes[j] == classes[i]
         ]
-        losses += [np.mean(own)] if own else []
+        losses += own
     return np.mean(losses)
 
 
@@ -558,7 +558,15 @@ ROWS = [
     ),
     Row("cosine_embedding", Z, NEAR, lambda y, t: (1 - cosine(y, t)).mean()),
     Row("nt_xent", PAIRS, None, lambda y, t: two_views(y), apart=False),
-    Row("nt_xent", PAIRS[:, 0], ALIKE, lambda y, t: nt_xent(y, t, 0.5), {"temperature": 0.5}, apart=False),
+    Row(
+        "nt_xent",
+        PAIRS[:, 0],
+        ALIKE,
+        lambda y, t: nt_xent(y, t, 0.5),
+        {"temperature": 0.5},
+        plain=False,
+        apart=False,
+    ),
     Row(
         "nt_xent",
         PAIRS[:, 0],

@@ -171,10 +171,12 @@ def test_values_out_of_range_are_refused(make, text):
 
 
 def test_components_by_name():
-    assert registry.names("callback", third_party=False) == ["early_stopping"]
-    stopping = registry.create("callback", "early_stopping:monitor=accuracy,patience=3")
-    again = registry.create("callback", registry.describe(stopping, "callback"))
-    assert again.config() == stopping.config()
+    specs = ["early_stopping:monitor=accuracy,patience=3", "model_checkpoint:path=best,monitor=loss"]
+    assert registry.names("callback", third_party=False) == [spec.partition(":")[0] for spec in specs]
+    for spec in specs:
+        made = registry.create("callback", spec)
+        again = registry.create("callback", registry.describe(made, "callback"))
+        assert again.config() == made.config()
 
 
 class Fails(Callback):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from learnkit.autodiff import check_grads, custom_vjp, grad
+from learnkit.autodiff import check_grads, custom_vjp, grad, vjp
 from learnkit.backends import array_namespace
 
 rng = np.random.default_rng(11)
@@ -408,6 +408,12 @@ PROMOTED = {
     "multiply": lambda xp, a, b: xp.multiply(a, b),
     "pow": lambda xp, a, b: xp.pow(a, b),
     "atan2": lambda xp, a, b: xp.atan2(a, b),
+    "copysign": lambda xp, a, b: xp.copysign(a, b),
+    "logaddexp": lambda xp, a, b: xp.logaddexp(a, b),
+    "hypot": lambda xp, a, b: xp.hypot(a, b),
+    "maximum": lambda xp, a, b: xp.maximum(a, b),
+    "remainder": lambda xp, a, b: xp.remainder(a, b),
+    "diff": lambda xp, a, b: xp.diff(a, append=b),
     "where": lambda xp, a, b: xp.where(a > b, a, b),
     "concat": lambda xp, a, b: xp.concat([a, b], axis=1),
     "stack": lambda xp, a, b: xp.stack([a, b], axis=-1),
@@ -422,15 +428,21 @@ PROMOTED = {
 }
 
 
+REAL_ONLY = {"atan2", "copysign", "hypot", "logaddexp", "maximum", "remainder", "where"}
+REAL_ONLY |= {"sum to another dtype", "prod to another dtype"}
+
+
 @pytest.mark.parametrize("name", PROMOTED)
 def test_gradients_of_promoted_operands_keep_their_dtype(name):
     """Of float32 and float64, and of complex and real operands, on the way back to a node as to a leaf."""
     fn = PROMOTED[name]
     a, b = np.asarray([[1.5, 0.5], [0.25, 2.0]]), np.asarray([[0.5, 1.0], [1.5, 0.75]])
     pairs = [(a.astype(np.float32), b)]
-    if name not in ("atan2", "where", "sum to another dtype", "prod to another dtype"):
+    if name not in REAL_ONLY:
         pairs += [(a, b + 0.5j), (a + 0.25j, b)]
     for x, y in pairs:
+        xp = array_namespace(x, y)
+        assert vjp(lambda x, y: fn(array_namespace(x), x, y), x, y)[0].dtype == fn(xp, x, y).dtype
 
         def loss(x, y, weight=0.5 - 1.0j):
             xp = array_namespace(x, y)

@@ -49,6 +49,8 @@ def copysign(xp: Any, x1: Any, x2: Any, /) -> Array:
     if type(x2) in PYTHON_SCALARS:
         x2 = xp.full_like(x1, x2)
     size = xp.abs(x1)
+    dtype = xp.result_type(x1.dtype, x2.dtype)
+    size = size if size.dtype == dtype else xp.astype(size, dtype)
     return xp.where(xp.signbit(x2), xp.negative(size), size)
 
 

@@ -72,6 +72,7 @@ class ClipByGlobalNorm(Transform):
 
     @functools.cached_property
     def simple(self) -> bool:
+        """Whether ``transform(grads)`` is all that it does: not if it calls steps off."""
         return self.on_nonfinite != "skip"
 
     def transform(self, grads: list[Array]) -> list[Array]:

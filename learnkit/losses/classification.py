@@ -114,7 +114,7 @@ class CrossEntropy(ClassLoss):
 
 @dataclass(frozen=True)
 class WeightedCrossEntropy(CrossEntropy):
-    """Cross-entropy with class weights, by default balanced ones: for data in which some classes are rare.
+    """Cross-entropy with class weights, ``-w_c log softmax(z)_c``, balanced by default: for rare classes.
 
     ``weight="balanced"`` is n / (k n_c) for n examples, k classes and n_c examples of class c, counted among
     the training targets by ``Trainer.fit`` or :meth:`resolve`. Everything else is as in

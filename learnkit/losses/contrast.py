@@ -19,8 +19,8 @@ __all__ = ["NTXent"]
 class NTXent(Loss):
     """Normalised temperature-scaled cross-entropy, the loss of SimCLR, and of its kin with labels.
 
-    With ``s_ij = cos(z_i, z_j) / temperature``, an anchor i and a positive j cost
-    ``-s_ij + log(exp(s_ij) + sum_n exp(s_in))``, n over all embeddings that are no positive of i. The mean is
+    An anchor i and a positive j cost ``-s_ij + log(exp(s_ij) + sum_n exp(s_in))``, with
+    ``s_ij = cos(z_i, z_j) / temperature`` and n over all embeddings that are no positive of i. The mean is
     that over all pairs (i, j); anchors without a positive do not count. An embedding of 0 has the cosine 0
     with all others.
 

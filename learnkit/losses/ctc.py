@@ -133,8 +133,8 @@ def _may_skip(plain: Any, extended: Array, blank: int, device: Any) -> Array:
 
 @dataclass(frozen=True)
 class CTC(Loss):
-    """Connectionist temporal classification: minus the logarithm of the probability that the outputs, less
-    repetitions and then less blanks, spell the target.
+    """Connectionist temporal classification: ``-log sum_paths prod_t p_t(path_t)``, over the paths that,
+    less repetitions and then less blanks, spell the target.
 
     The mean divides the loss of each sequence by the length of its target (at least 1) and then takes the
     mean over the batch, as in PyTorch; ``reduction="sum"`` and ``"none"`` do not divide.

@@ -32,7 +32,7 @@ def exp_or_tangent(x: Array) -> Array:
 
 @dataclass(frozen=True)
 class PoissonNLL(ElementwiseLoss):
-    """Negative log-likelihood of counts t from a Poisson distribution, without the term log t! by default.
+    """Poisson loss of counts t: ``exp(y_pred) - t y_pred``, the negative log-likelihood without log t!.
 
     ::
 

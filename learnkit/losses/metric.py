@@ -186,7 +186,7 @@ class Triplet(Loss):
 
 @dataclass(frozen=True)
 class Contrastive(Loss):
-    """Contrastive loss of pairs at the distance D: ``D^2`` if they are alike, else ``max(0, margin - D)^2``.
+    """Contrastive loss of pairs at the distance D: ``y D^2 + (1 - y) max(0, margin - D)^2``, y = 1 if alike.
 
     Args:
         margin: > 0; default 1.
@@ -225,8 +225,7 @@ class Contrastive(Loss):
 
 @dataclass(frozen=True)
 class CosineEmbedding(Loss):
-    """Cosine embedding loss: ``1 - cos(x1, x2)`` of pairs that are alike, else
-    ``max(0, cos(x1, x2) - margin)``.
+    """Cosine embedding loss: ``1 - cos(x1, x2) if alike, else max(0, cos(x1, x2) - margin)``.
 
     Args:
         margin: in [-1, 1]; default 0.

@@ -76,7 +76,7 @@ def _bent(xp: Any, d: Array, bend: float) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Huber(ElementwiseLoss):
-    """Huber loss, with d the error: ``d^2 / 2`` for ``|d| <= delta``, else ``delta |d| - delta^2 / 2``.
+    """Huber loss, with d the error: ``d^2 / 2 if |d| <= delta, else delta |d| - delta^2 / 2``.
 
     Its pull grows with the error up to delta and stays there, so it fits a mean that outliers do not carry
     away. For ``delta`` to infinity it is half of MSE.
@@ -112,7 +112,7 @@ class Huber(ElementwiseLoss):
 
 @dataclass(frozen=True)
 class SmoothL1(ElementwiseLoss):
-    """Smooth L1 loss, with d the error: ``d^2 / (2 beta)`` for ``|d| < beta``, else ``|d| - beta / 2``.
+    """Smooth L1 loss, with d the error: ``d^2 / (2 beta) if |d| < beta, else |d| - beta / 2``.
 
     It is the Huber loss of delta = beta divided by beta; its pull is 1 at most.
 
@@ -149,7 +149,7 @@ class SmoothL1(ElementwiseLoss):
 
 @dataclass(frozen=True)
 class LogCosh(ElementwiseLoss):
-    """The mean of ``log(cosh(d))``, d the error: like ``d^2 / 2`` where small, ``|d| - log 2`` where large.
+    """The mean of ``log(cosh(y_pred - y_true))``: like ``d^2 / 2`` where small, ``|d| - log 2`` where large.
 
     Like a Huber loss of delta 1 without its corner in the second derivative. Finite for every finite error.
 

@@ -264,7 +264,7 @@ class Tversky(RegionLoss):
 
 @dataclass(frozen=True)
 class FocalTversky(Tversky):
-    """Focal Tversky loss: the power ``gamma`` of the :class:`Tversky` loss of each region.
+    """Focal Tversky loss: ``(1 - (tp + s) / (tp + alpha fp + beta fn + s))^gamma``, of each region.
 
     Below 1 it steepens the loss of regions that are nearly right, above 1 that of those that are not.
 

@@ -299,7 +299,8 @@ def _pairs(patterns: Any) -> tuple[tuple[str, Change], ...]:
         if what == "frozen":
             what = None
         elif isinstance(what, Mapping):
-            what = _Options(what)
+            # A description has lists where the options are tuples.
+            what = _Options({k: tuple(v) if isinstance(v, list) else v for k, v in what.items()})
         elif what is not None and not isinstance(what, Optimizer):
             raise ArgumentError(
                 f"groups: {pattern!r} has {what!r}, expected a dict of hyper-parameters, an Optimizer, "

@@ -14,7 +14,8 @@ from learnkit.autodiff.composite import Composite, constants
 from learnkit.autodiff.primitive import Primitive
 from learnkit.autodiff.rules import structure
 from learnkit.autodiff.rules.complex import is_complex
-from learnkit.autodiff.rules.composed import COMPOSED, LINALG_COMPOSED
+from learnkit.autodiff.rules.composed import COMPOSED as STANDARD_COMPOSED
+from learnkit.autodiff.rules.composed import LINALG_COMPOSED
 from learnkit.autodiff.rules.decompositions import COMPOSED as DECOMPOSITIONS_COMPOSED
 from learnkit.autodiff.rules.decompositions import DECOMPOSITIONS
 from learnkit.autodiff.rules.elementwise import BINARY, UNARY, complex_sign, where
@@ -25,6 +26,7 @@ from learnkit.autodiff.rules.linalg import LINALG
 from learnkit.autodiff.rules.reduction import REDUCTIONS
 from learnkit.autodiff.rules.special import SPECIAL
 from learnkit.autodiff.rules.structure import STRUCTURE
+from learnkit.autodiff.rules.unique import COMPOSED as UNIQUE_COMPOSED
 from learnkit.autodiff.tape import CONSTANT
 from learnkit.autodiff.variable import Variable, plain_value
 from learnkit.backends.base import Array, array_namespace
@@ -39,7 +41,7 @@ _CONSTANT = frozenset(
     all any argmax argmin argsort bitwise_and bitwise_invert bitwise_left_shift bitwise_or
     bitwise_right_shift bitwise_xor ceil count_nonzero equal floor floor_divide greater greater_equal isfinite
     isin isinf isnan less less_equal logical_and logical_not logical_or logical_xor nextafter nonzero
-    not_equal round searchsorted signbit trunc unique_all unique_counts unique_inverse unique_values
+    not_equal round searchsorted signbit trunc
     arange empty empty_like eye from_dlpack full full_like linspace ones ones_like zeros zeros_like
     broadcast_shapes can_cast finfo iinfo isdtype result_type
     """.split()
@@ -52,6 +54,9 @@ _AS_THEY_ARE = frozenset(
     e inf nan pi __array_namespace_info__ __array_api_version__
     """.split()
 )
+
+
+COMPOSED: dict[str, Callable[..., Any]] = {**STANDARD_COMPOSED, **UNIQUE_COMPOSED}
 
 
 class _Names:

@@ -43,6 +43,11 @@ DIFFERENT = {
     "complex: where complex and real": "torch has no gradient for it",
     "rules: remainder of a number": "torch has no gradient for it",
     "rules: getitem backwards": "torch does not read backwards",
+    **{
+        f"standard: {row}": "torch has no gradient for unique values"
+        for row in _table("standard")
+        if row.startswith("unique_")
+    },
 }
 #: learnkit's own functions, of which test_torch.py compares the layers.
 OWN = (
@@ -237,3 +242,111 @@ def test_subgradients_at_ties(name):
     """The same choice at corners."""
     one = np.asarray([1.0])
     _agree(_ours(TIES[name], [one, one]), _theirs(TIES[name], [one, one]), rtol=1e-14)
+
+
+def _array(*x):
+    return np.asarray(x, dtype=np.float64)
+
+
+inf, nan = float("inf"), float("nan")
+_eye, _ones, _none = np.eye(2), np.ones((2, 2)), np.zeros((2, 2))
+_lines = np.asarray([[1.0, 2.0, 3.0, 4.0], [0.0, 2.0, 3.0, 4.0], [1.0, 0.0, 3.0, 0.0], [0.0] * 4])
+
+
+def _norm(name, ord, x):
+    return f"{name} {ord} of {x.tolist()}", (lambda xp, x: getattr(xp.linalg, name)(x, ord=ord), x)
+
+
+SINGULAR_POINTS = {
+    "atan2 on the axes": (
+        lambda xp, a, b: xp.atan2(a, b),
+        _array(0.0, 0.0, 1.0, -1.0),
+        _array(1.0, -1.0, 0.0, -0.0),
+    ),
+    "hypot with one 0": (lambda xp, a, b: xp.hypot(a, b), _array(0.0, 3.0, 1e200), _array(1.0, 0.0, 1e200)),
+    "logaddexp with infinities": (
+        lambda xp, a, b: xp.logaddexp(a, b),
+        _array(-inf, 0.0, inf, 700.0, -800.0, inf),
+        _array(0.0, -inf, 0.0, -700.0, -800.0, -inf),
+    ),
+    "pow at 0": (
+        lambda xp, a, b: xp.pow(a, b),
+        _array(0.0, 0.0, 0.0, 0.0, -1.0, 2.0),
+        _array(0.0, 1.0, 2.0, 3.0, 2.0, 0.0),
+    ),
+    "powers of 0": (lambda xp, b: xp.pow(0.0, b), _array(0.0, 1.0, 0.5, 2.0)),
+    **{
+        f"pow {n} at 0": (lambda xp, a, n=n: xp.pow(a, n), _array(0.0, 1.0, 2.0))
+        for n in (0.0, 1.0, 2.0, 1.5)
+    },
+    "cumulative_prod": (lambda xp, x: xp.cumulative_prod(x, axis=1), _lines),
+    "prod": (lambda xp, x: xp.prod(x, axis=1), _lines),
+    "std of equal values, rounded or not": (lambda xp, x: xp.std(x, axis=1), _array([0.1] * 3, [2.0] * 3)),
+    "std with correction": (lambda xp, x: xp.std(x, correction=1), _array(2.0, 2.0, 2.0)),
+    "var of equal values": (lambda xp, x: xp.var(x, axis=1), _array([0.1] * 3, [2.0] * 3)),
+    "max": (lambda xp, x: xp.max(x, axis=1), _array([2.0, 2.0], [2.0, 0.0], [inf, inf], [-inf, -inf])),
+    "min": (lambda xp, x: xp.min(x), _array([1.0, 2.0], [1.0, 1.0])),
+    "sort": (lambda xp, x: xp.sort(x, stable=True), _array(1.0, 0.0, 1.0, 0.0, 1.0)),
+    "maximum and NaN": (lambda xp, a, b: xp.maximum(a, b), _array(nan, 1.0, 2.0), _array(1.0, nan, 2.0)),
+    "minimum and NaN": (lambda xp, a, b: xp.minimum(a, b), _array(nan, 1.0, 2.0), _array(1.0, nan, 2.0)),
+    "clip, bounds crossed": (
+        lambda xp, x, a, b: xp.clip(x, a, b),
+        _array(-1.0, 0.0, 0.5, 1.0, 2.0),
+        _array(1.0, 1.0, 1.0, 1.0, 1.0),
+        _array(0.0, 0.0, 0.0, 0.0, 0.0),
+    ),
+    "copysign of 0": (
+        lambda xp, a, b: xp.copysign(a, b),
+        _array(0.0, -0.0, 1.0, -1.0),
+        _array(1.0, -1.0, -0.0, 0.0),
+    ),
+    "remainder": (
+        lambda xp, a, b: xp.remainder(a, b),
+        _array(5.0, -5.0, 5.0, -5.0),
+        _array(3.0, 3.0, -3.0, 2.5),
+    ),
+    "complex abs at 0": (lambda xp, z: xp.abs(z), np.zeros(2, dtype=complex)),
+    "pinv of rank 1": (lambda xp, x: xp.linalg.pinv(x), _array([1.0, 2.0], [2.0, 4.0])),
+    "eigvalsh of equal values": (lambda xp, x: xp.linalg.eigvalsh(x), np.eye(3)),
+    "eigenvectors": (
+        lambda xp, x: xp.linalg.eigh(x)[1],
+        _array([2.0, 0.5, 0.1], [0.5, 1.0, 0.3], [0.1, 0.3, 4.0]),
+    ),
+    **dict(
+        _norm("matrix_norm", o, x)
+        for o in ("fro", 1, -1, 2, -2, inf, -inf)
+        for x in (_eye, _ones, _none)
+        if not (o == -2 and x is _ones)  # where the vectors of the value 0 are arbitrary
+    ),
+    **dict(
+        _norm("vector_norm", o, x)
+        for o in (0, 1, 2, 3, 0.5, 1.5, inf, -inf)
+        for x in (_array(1.0, -1.0, 1.0), _array(0.0, 0.0), _array(0.0, 1.0, -2.0))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SINGULAR_POINTS)
+def test_singular_points(name):
+    """At ties, zeros and infinities the choice is torch's, wherever torch's is a number."""
+    fn, *arrays = SINGULAR_POINTS[name]
+    _agree(_ours(fn, arrays), _theirs(fn, arrays))
+
+
+@pytest.mark.parametrize(
+    "a", [_array([1.0, 2.0], [2.0, 4.0]), _array([1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [0.0, 1.0, 1.0])]
+)
+def test_determinants_of_singular_matrices(a):
+    """torch's is right only while its own gradient is recorded; ours is so always."""
+    tensor = torch.tensor(a, requires_grad=True)
+    (first,) = torch.autograd.grad(torch.linalg.det(tensor), tensor, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), tensor)
+
+    def det(x):
+        return array_namespace(x).linalg.det(x)
+
+    def slope(x):
+        return array_namespace(x).sum(array_namespace(x).square(grad(det)(x)))
+
+    _agree([grad(det)(torch.tensor(a)).numpy()], [first.detach().numpy()])
+    _agree([grad(slope)(torch.tensor(a)).numpy()], [second.numpy()], rtol=1e-10)

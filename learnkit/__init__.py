@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         vjp,
     )
     from learnkit.backends import array_namespace, get_backend, use_backend
+    from learnkit.conventions import convention
     from learnkit.training import Callback, EarlyStopping, ModelCheckpoint, Trainer, find_lr
 
 __version__ = "0.1.0"
@@ -63,6 +64,7 @@ __all__ = [
     "backends",
     "check_grads",
     "checkpoint",
+    "convention",
     "custom_vjp",
     "data",
     "detect_anomaly",
@@ -114,6 +116,7 @@ _WHERE = {
     "array_namespace": "learnkit.backends",
     "check_grads": "learnkit.autodiff",
     "checkpoint": "learnkit.autodiff",
+    "convention": "learnkit.conventions",
     "custom_vjp": "learnkit.autodiff",
     "detect_anomaly": "learnkit.autodiff",
     "explain": "learnkit.autodiff",

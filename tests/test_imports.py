@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "errors": set(),
     "checks": {"errors"},
     "plugins": {"errors"},
+    "conventions": _LOW,
     "backends": _LOW,
     "autodiff": _ARRAYS,
     "fuse": _ARRAYS,

@@ -24,6 +24,7 @@ from typing import Any
 
 from learnkit.errors import ArgumentError, UnknownNameError, did_you_mean
 from learnkit.plugins.construct import construct, signature_of
+from learnkit.plugins.conventions import preset
 from learnkit.plugins.hooks import Factory
 from learnkit.plugins.hookspecs import HOOKS, KINDS
 from learnkit.plugins.manager import DEFAULT_PLUGINS, PluginManager
@@ -69,24 +70,35 @@ class Registry:
         _check_kind(kind)
         return sorted({*self.plugins.builtin(kind), *(self.plugins.third_party(kind) if third_party else ())})
 
-    def create(self, kind: str, spec: Any, **defaults: Any) -> Any:
+    def create(self, kind: str, spec: Any, *, convention: Any = None, **defaults: Any) -> Any:
         _check_kind(kind)
         if isinstance(spec, str):
             name, options = parse_spec(spec)
         elif isinstance(spec, Mapping):
             name, options = _from_mapping(kind, spec)
         elif inspect.isclass(spec):
-            return construct(kind, spec.__name__, spec, defaults)
+            if convention is None:
+                return construct(kind, spec.__name__, spec, defaults)
+            name, options = self.name_of(spec, kind), {}
         elif spec is None or isinstance(spec, bool | int | float | complex | bytes | list | tuple | set):
             raise ArgumentError(
                 f"{kind} {spec!r} is neither a name nor a component",
                 hint=f"known: {', '.join(self.names(kind))}",
             )
+        elif convention is not None:
+            raise ArgumentError(
+                f"convention={convention!r} goes with a name or a class, and {spec!r} is made already"
+            )
         else:
             return spec
+        given: dict[str, Any] = {}
+        convention = options.pop("convention", convention)
+        if convention is not None:
+            self.get(kind, name)  # a name that does not exist is the plainer error
+            name, given = preset(convention, kind, name)
         factory = self.get(kind, name)
         revived = {option: self._revived(value) for option, value in options.items()}
-        return construct(kind, name, factory, {**defaults, **revived})
+        return construct(kind, name, factory, {**given, **defaults, **revived})
 
     def describe(self, obj: Any, kind: str | None = None) -> dict[str, Any]:
         found_kind, name = self._find(obj, kind)
@@ -231,7 +243,7 @@ def names(kind: str, *, third_party: bool = True) -> list[str]:
     return _current.names(kind, third_party=third_party)
 
 
-def create(kind: str, spec: Any, **defaults: Any) -> Any:
+def create(kind: str, spec: Any, *, convention: Any = None, **defaults: Any) -> Any:
     """Make a component from its name and options, or take it as it is.
 
     Args:
@@ -240,6 +252,9 @@ def create(kind: str, spec: Any, **defaults: Any) -> Any:
             ``true``, ``false``, ``none`` or else strings; ``{"name": "huber", "delta": 2}``, where a
             value with ``"kind"`` and ``"name"`` is a component in turn; a class; or an object,
             which is returned as it is.
+        convention: ``"keras"``, ``"optax"`` or ``"chainer"``: start from that library's formula and
+            defaults, see :mod:`learnkit.plugins.conventions`. Given options win. ``spec`` may name it
+            itself, ``"adam:convention=keras"``.
         **defaults: options for what ``spec`` leaves out. The component must have them all.
 
     Raises:
@@ -247,7 +262,7 @@ def create(kind: str, spec: Any, **defaults: Any) -> Any:
         ArgumentError: an option is unknown or missing, or its value is refused by the component,
             whose name then stands in front of the text.
     """
-    return _current.create(kind, spec, **defaults)
+    return _current.create(kind, spec, convention=convention, **defaults)
 
 
 def describe(obj: Any, kind: str | None = None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from learnkit.backends.base import Array, Backend, array_namespace, get_backend
 from learnkit.errors import ArgumentError, DataError, ShapeError
@@ -94,7 +94,8 @@ class Trainer:
         self.optimizer = _component("optimizer", optimizer, Optimizer)
         check_at_least_one("Trainer", "accumulate", accumulate)
         if accumulate > 1:
-            self.optimizer = chain(Accumulate(accumulate), self.optimizer)
+            reduce: Literal["mean", "sum"] = "sum" if self.loss.reduction == "sum" else "mean"
+            self.optimizer = chain(Accumulate(accumulate, reduce), self.optimizer)
         self.metrics = _named_metrics(metrics)
         self.callbacks = list(callbacks)
         self.seed = seed

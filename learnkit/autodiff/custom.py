@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -119,7 +120,7 @@ class _Recomputation:
     def backward(xp: Any, g: Array, saved: Any, parents: tuple[Node | None, ...]) -> tuple[Array | None, ...]:
         context, fn, args, options = saved
         start = newest()
-        result = context.copy().run(fn, *args, **options)
+        result = context.copy().run(fn, *_as_now(args), **_as_now(options))
         boundary: dict[Node, Array] = {}
         backpropagate([(result.node, g)], xp, boundary=boundary, start=start)
         return tuple(None if p is None else boundary.get(p) for p in parents)
@@ -148,6 +149,7 @@ def checkpoint(fn: Callable[..., Array]) -> Callable[..., Array]:
     def call(*args: Any, **options: Any) -> Any:
         context = contextvars.copy_context()
         start = newest()
+        before = _as_now((args, options))
         result = fn(*args, **options)
         if type(result) is not Variable:
             if any(type(r) is Variable for r in flatten(result)[0]):
@@ -156,13 +158,24 @@ def checkpoint(fn: Callable[..., Array]) -> Callable[..., Array]:
         if result.node.order <= start:
             return result  # handed through, nothing was computed
         level = result.node.level
-        node = Node(level, _recomputation, _inputs(result.node, start), (context, fn, args, options))
+        node = Node(level, _recomputation, _inputs(result.node, start), (context, fn, *before))
         watching = observer.get()
         if watching is not None:
             watching.recorded(node, result.data)
         return Variable(result.data, node)
 
     return call
+
+
+def _as_now(x: Any) -> Any:
+    """Variables, also in lists, tuples and dicts, as they are now: an assignment would change them."""
+    if type(x) is Variable:
+        return copy.copy(x)
+    if type(x) in (list, tuple):
+        return type(x)(_as_now(part) for part in x)
+    if type(x) is dict:
+        return {k: _as_now(part) for k, part in x.items()}
+    return x
 
 
 def _inputs(node: Node, start: int) -> tuple[Node, ...]:

@@ -137,6 +137,29 @@ def test_dropout_draws_the_same_masks_again(backend):
         assert float(total(model(x))) != float(found[0][0])
 
 
+def test_assignments_to_an_argument_are_not_seen_when_it_is_computed_again():
+    """Neither those of the function itself nor later ones: the argument is as it was at the call."""
+
+    def doubled_first(t):
+        x = t["x"][0]
+        x[0] = x[1] * 2.0
+        return total(x * x)
+
+    def assigned_later(call):
+        def fn(x):
+            y = x * 1.0
+            z = call(lambda y: y * y * y)(y)
+            y[1] = 0.0
+            return total(z) + total(y)
+
+        return fn
+
+    wanted = grad(lambda x: doubled_first({"x": [x * 1.0]}))(X)
+    got = grad(lambda x: checkpoint(doubled_first)({"x": [x * 1.0]}))(X)
+    np.testing.assert_array_equal(got, wanted)
+    np.testing.assert_array_equal(grad(assigned_later(checkpoint))(X), grad(assigned_later(lambda f: f))(X))
+
+
 def test_values_of_the_surroundings_that_are_constants_stay_so():
     def fn(x):
         c = stop_gradient(x * 2.0)

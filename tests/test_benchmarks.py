@@ -14,7 +14,15 @@ from learnkit.testing import matrix
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "tests" / "benchmarks"
-WITH_OPTIONS = ("diamonds", "digits_seeds", "fashion_mnist", "import_time", "mlp_step")
+WITH_OPTIONS = (
+    "diamonds",
+    "digits_seeds",
+    "fashion_mnist",
+    "imbalance",
+    "import_time",
+    "mlp_step",
+    "optimizers",
+)
 
 
 def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:

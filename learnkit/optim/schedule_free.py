@@ -73,7 +73,8 @@ class ScheduleFreeSGD(_ScheduleFree):
     and predicts with them.
 
     Args:
-        lr: > 0, default 1.0; a schedule is possible, such as a warm-up, and its values make the weights.
+        lr: > 0, default 0.1 (1.0 in the authors' code, which is too much for many networks); a schedule is
+            possible, such as a warm-up, and its values make the weights.
         momentum: in [0, 1), default 0.9.
         weight_decay: >= 0, default 0.
         warmup_steps: steps of linear warm-up, >= 0, default 0.
@@ -96,7 +97,7 @@ class ScheduleFreeSGD(_ScheduleFree):
 
     slots: ClassVar[tuple[str, ...]] = ("z", "x")
 
-    lr: float | Schedule = 1.0
+    lr: float | Schedule = 0.1
     momentum: Hyper = 0.9
     weight_decay: Hyper = 0.0
     warmup_steps: int = 0

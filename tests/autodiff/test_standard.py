@@ -276,6 +276,14 @@ INDEXING = {
         lambda xp, x: xp.take_along_axis(x, integers(x, [[1], [0], [1]]), axis=0),
         normal(2, 3)[:, :1],
     ),
+    "take_along_axis indices broadcast": (
+        lambda xp, x: xp.take_along_axis(x, integers(x, [[[0], [1]]]), axis=1),
+        normal(2, 3, 2),
+    ),
+    "take_along_axis both broadcast": (
+        lambda xp, x: xp.take_along_axis(x, integers(x, [[[0], [1]]]), axis=1),
+        normal(2, 3, 1),
+    ),
     "take_along_axis three": (
         lambda xp, x: xp.take_along_axis(x, integers(x, [[[1, 0]], [[0, 0]]]), axis=1),
         normal(2, 2, 2),

@@ -83,7 +83,7 @@ def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> 
 def _take_along_axis_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
     shape, indices, axis = saved
     n = shape[axis]
-    indices = _from_front(indices, n)
+    indices = array_namespace(indices).broadcast_to(_from_front(indices, n), g.shape)
     # As one flat index_add: rows are the lines along the axis, laid one after another.
     m = indices.shape[axis]
     before = tuple(s for i, s in enumerate(g.shape) if i != axis)

@@ -14,9 +14,8 @@ from learnkit.config import RunConfig, Spec
 from learnkit.errors import ArgumentError, LearnkitError
 from learnkit.losses.base import Loss
 from learnkit.nn import Dropout, Linear, Module, Sequential
-from learnkit.optim import ClipByGlobalNorm, chain
+from learnkit.optim import Chain, ClipByGlobalNorm, Groups, chain
 from learnkit.optim.base import Optimizer
-from learnkit.optim import Chain
 from learnkit.plugins import registry
 from learnkit.plugins.spec import parse_spec
 from learnkit.schedules.base import Schedule
@@ -184,6 +183,8 @@ def _made_schedule(spec: Spec, peak: Any, config: RunConfig) -> Schedule:
 def _with_lr(optimizer: Optimizer, lr: Schedule) -> Optimizer:
     if isinstance(optimizer, Chain):
         return Chain(optimizer.transforms, _with_lr(optimizer.rule, lr))
+    if isinstance(optimizer, Groups):  # those that have a rate of their own keep it
+        return Groups(_with_lr(optimizer.rule, lr), optimizer.patterns)
     return dataclasses.replace(optimizer, lr=lr)  # type: ignore[call-arg]
 
 

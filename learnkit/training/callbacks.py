@@ -10,7 +10,8 @@ from learnkit.schedules.base import positive
 from learnkit.training.history import EpochReport, History, StepReport
 
 if TYPE_CHECKING:
-    from learnkit.training.trainer import Snapshot, Trainer
+    from learnkit.training.trainer import Trainer
+    from learnkit.training.weights import Snapshot
 
 __all__ = ["Callback", "EarlyStopping"]
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, Self
 
 from learnkit.backends.base import Array, Backend, array_namespace, get_backend
 from learnkit.errors import ArgumentError, DataError, ShapeError
 from learnkit.losses.base import Loss
 from learnkit.metrics.base import Metric
-from learnkit.nn.batch_norm import update_statistics
 from learnkit.nn.constraints import apply_to, constrained
 from learnkit.nn.gradient import GradientVector
 from learnkit.nn.module import Module, frozen_count
@@ -20,19 +18,20 @@ from learnkit.nn.vector import ParameterVector, initialize
 from learnkit.optim.accumulate import Accumulate
 from learnkit.optim.base import Optimizer, State
 from learnkit.optim.compose import Chain, chain
-from learnkit.optim.engine import averaged, init_state, update_in_place
-from learnkit.plugins import registry
+from learnkit.optim.engine import init_state, update_in_place
 from learnkit.schedules.base import Run, fill_in
 from learnkit.training import loop
 from learnkit.training.callbacks import Callback
+from learnkit.training.components import component, named_metrics
 from learnkit.training.history import History
 from learnkit.training.rows import Rows, as_features, check_at_least_one, place
 from learnkit.training.special import flush, is_special, special_step
+from learnkit.training.weights import Weights
 
 __all__ = ["Trainer"]
 
 
-class Trainer:
+class Trainer(Weights):
     """Trains a model.
 
     A run is a pure function of (code, data, seed): the start values, the order of the batches and the
@@ -90,13 +89,13 @@ class Trainer:
         if isinstance(metrics, (str, Metric)):
             metrics = [metrics]
         self.model = model
-        self.loss = _component("loss", loss, Loss)
-        self.optimizer = _component("optimizer", optimizer, Optimizer)
+        self.loss = component("loss", loss, Loss)
+        self.optimizer = component("optimizer", optimizer, Optimizer)
         check_at_least_one("Trainer", "accumulate", accumulate)
         if accumulate > 1:
             reduce: Literal["mean", "sum"] = "sum" if self.loss.reduction == "sum" else "mean"
             self.optimizer = chain(Accumulate(accumulate, reduce), self.optimizer)
-        self.metrics = _named_metrics(metrics)
+        self.metrics = named_metrics(metrics)
         self.callbacks = list(callbacks)
         self.seed = seed
         self.dtype = dtype
@@ -109,7 +108,6 @@ class Trainer:
         self.stop_reason: str | None = None
         self.optimizer_state = State()
         self._scheduled = self.optimizer
-        self._averaging = False
         self._waiting = True
         if not model.unknown_sizes():
             self.lay_out()
@@ -152,12 +150,11 @@ class Trainer:
         )
         self._special = is_special(self._running)
 
-    def leaf_views(self, vector: Array) -> list[Array]:
-        """The leaves of a vector laid out like theta, as views."""
-        for known, views in self._known_views:
-            if vector is known:
-                return views
-        return list(self.parameters.layout.views(vector).values())
+    def _current(self) -> Optimizer:
+        """The optimizer that a step made now would run."""
+        if self._armed_for is not self._scheduled or self._freezes != frozen_count():
+            self._arm()
+        return self._running
 
     def constrain(self) -> None:
         """Bring parameters with a constraint back within it, as after each update."""
@@ -234,49 +231,10 @@ class Trainer:
         """
         if self._waiting or not self.optimizer_state.pending:
             return False
-        if self._armed_for is not self._scheduled or self._freezes != frozen_count():
-            self._arm()
         with self.backend.quiet():
-            flushed = flush(self, self._running)
+            flushed = flush(self, self._current())
             self.constrain()
         return flushed
-
-    @contextmanager
-    def averaged_weights(self) -> Iterator[None]:
-        """Within the block the model holds the weights to evaluate and deploy, if the optimizer averages.
-
-        That is the average of ``EMA`` or ``SWA``, the slow weights of ``Lookahead``, the averaged point of a
-        schedule-free rule. ``evaluate``, ``predict`` and validation use it of themselves; the block is for
-        calling or exporting the model. Afterwards the weights are again those that training goes on from.
-        """
-        if self._waiting or self._averaging or not self.optimizer.averages:
-            yield
-            return
-        theta = self.parameters.theta
-        saved = self.backend.xp.asarray(theta, copy=True)
-        theta[...] = averaged(self._running, theta, self.optimizer_state, views=self.leaf_views)
-        self._averaging = True
-        try:
-            yield
-        finally:
-            theta[...] = saved
-            self._averaging = False
-
-    def update_batch_norm(self, x: Any, *, batch_size: int = 1024) -> None:
-        """Set the running statistics of batch normalisation to those of ``x`` at the averaged weights.
-
-        They were learned beside the weights that training went through, and do not fit an average of
-        them. See :func:`learnkit.nn.update_statistics`.
-
-        Args:
-            x: training features, (n, ...).
-            batch_size: >= 1; each batch counts the same.
-        """
-        check_at_least_one("update_batch_norm", "batch_size", batch_size)
-        self.backend.activate()
-        rows = place(self.backend, x, dtype=self.dtype)
-        with self.backend.quiet(), self.averaged_weights():
-            update_statistics(self.model, (part.x for part in rows.slices(batch_size)), seed=self.seed)
 
     # A run
 
@@ -401,34 +359,6 @@ class Trainer:
         """The learning rate of step number ``step``, counted from 0."""
         return float(self._scheduled.lr_at(step))
 
-    def snapshot(self) -> Snapshot:
-        """The weights as they are evaluated now, to come back to with :meth:`restore`."""
-        slots = {}
-        if self.optimizer.averages:  # what is evaluated lies in them
-            slots = {
-                name: [self.backend.xp.asarray(a, copy=True) for a in arrays]
-                for name, arrays in self.optimizer_state.slots.items()
-            }
-        return Snapshot(self.copy_arrays(), slots, self.optimizer_state.step)
-
-    def restore(self, snapshot: Snapshot) -> None:
-        """Bring the weights back to how they were evaluated then.
-
-        An optimizer that averages comes back as a whole, to its step; of another the state goes on.
-        """
-        self.model.load_arrays(snapshot.arrays)
-        if snapshot.slots:
-            self.optimizer_state.slots = {
-                name: [self.backend.xp.asarray(a, copy=True) for a in arrays]
-                for name, arrays in snapshot.slots.items()
-            }
-            self.optimizer_state.step = snapshot.step
-
-    def copy_arrays(self) -> dict[str, Array]:
-        """Copies of the model's arrays by path."""
-        xp = self.backend.xp
-        return {path: xp.asarray(a, copy=True) for path, a in self.model.arrays().items()}
-
     def check(self, rows: Rows, *, fitting: bool = False) -> None:
         """Run one row through the model and the loss, and look at all targets, before anything else does.
 
@@ -518,43 +448,3 @@ class Trainer:
     def __repr__(self) -> str:
         size = "a yet unknown number of" if self._waiting else self.parameters.layout.size
         return f"<Trainer of {size} parameters, {self.epochs_done} epochs done, {self.backend.name}>"
-
-
-class Snapshot(NamedTuple):
-    """What :meth:`Trainer.restore` goes back to: arrays of the model, and slots if weights are averaged."""
-
-    arrays: dict[str, Array]
-    slots: dict[str, list[Array]]
-    step: int
-
-
-def _component(kind: str, spec: Any, base: type) -> Any:
-    made = registry.create(kind, spec)
-    if not isinstance(made, base):
-        raise ArgumentError(
-            f"Trainer: {kind} is {made!r}, expected {'an' if kind == 'optimizer' else 'a'} {base.__name__} "
-            f"or a name: {', '.join(registry.names(kind))}"
-        )
-    return made
-
-
-def _named_metrics(metrics: Sequence[Any]) -> dict[str, Metric]:
-    """Metrics by the name they are reported under: that of the registry, else of the class."""
-    named: dict[str, Metric] = {}
-    for spec in metrics:
-        metric = _component("metric", spec, Metric)
-        name = spec.split(":")[0] if isinstance(spec, str) else _reported_name(metric)
-        if name in named:
-            raise ArgumentError(f"Trainer: metric {name!r} is given twice")
-        named[name] = metric
-    return named
-
-
-def _reported_name(metric: Metric) -> str:
-    reported = getattr(metric, "reported_name", None)
-    if reported is not None:
-        return str(reported)
-    try:
-        return registry.name_of(metric)
-    except ArgumentError:
-        return type(metric).__name__.lower()

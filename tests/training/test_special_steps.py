@@ -31,7 +31,7 @@ from learnkit.optim import (
     groups,
     no_decay,
 )
-from learnkit.schedules import Cosine
+from learnkit.schedules import Cosine, ReduceOnPlateau
 from learnkit.training import Callback, EarlyStopping, Trainer
 
 rng = np.random.default_rng(0)
@@ -244,6 +244,26 @@ def test_batch_statistics_of_averaged_weights(backend):
     np.testing.assert_allclose(
         backend.to_numpy(arrays["1.running_var"]), np.mean([h.var(0, ddof=1) for h in halves], 0), rtol=1e-10
     )
+
+
+def test_a_run_that_is_averaged_over_its_last_quarter_is_loaded_and_used(tmp_path):
+    """The length of the run comes back with it."""
+    t = trainer(chain(SWA(), SGD(0.05)))
+    t.fit(X, Y, epochs=4, batch_size=10, verbose=False)
+    again = Trainer.load(t.save(tmp_path / "run.safetensors"), backend="numpy")
+    np.testing.assert_array_equal(t.predict(X), again.predict(X))
+    assert not np.allclose(t.predict(X), t.model(X))
+
+
+@pytest.mark.parametrize(
+    "inner", [lambda rule: chain(ClipByGlobalNorm(1.0), rule), lambda rule: groups(rule, {})]
+)
+def test_a_plateau_is_seen_through_chains_and_groups(inner):
+
+    t = trainer(inner(SGD(ReduceOnPlateau(0.05, patience=0, factor=0.5))))
+    t.observe({"val_loss": 1.0})
+    t.observe({"val_loss": 1.0})
+    assert t.lr_at(t.steps_done) == 0.025
 
 
 # Steps that are left out, and those that ask several times

@@ -10,7 +10,7 @@ import array_api_compat
 
 from learnkit.autodiff.tape import Leaf, Node, backpropagate, new_level
 from learnkit.autodiff.variable import Variable, plain_value
-from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.backends.tree import Leaves, flatten
 from learnkit.errors import ArgumentError, GradientError, ShapeError
 
@@ -255,5 +255,5 @@ def _gradient(node: Leaf, value: Array) -> Array:
     if type(g) is Variable:
         return g
     # Rules pass views on, and one array to several arguments; the caller may change what he is given.
-    own = xp.asarray(g, copy=True)
+    own = kernels_of(g).copy(g)
     return own if own.shape else own[()]

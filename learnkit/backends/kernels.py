@@ -90,6 +90,10 @@ class Kernels:
         """A copy of ``x`` with ``values[i]`` added to row ``indices[i]``; repeated indices accumulate."""
         return scatter.index_add(self.xp, x, indices, values)
 
+    def copy(self, x: Array) -> Array:
+        """The values of ``x`` in an array that nothing else refers to."""
+        return self.xp.asarray(x, copy=True)
+
     def spread(self, x: Array, shape: tuple[int, ...]) -> Array:
         """``x`` repeated along its axes of length 1, up to ``shape``, which has as many axes."""
         return self.xp.broadcast_to(x, shape)

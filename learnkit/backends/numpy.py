@@ -141,6 +141,9 @@ class NumpyKernels(Kernels):
         np.add.at(out.reshape(-1), indices, values.reshape(-1))
         return out
 
+    def copy(self, x: Array) -> Array:
+        return np.array(x)
+
     def spread(self, x: Array, shape: tuple[int, ...]) -> Array:
         out = np.empty(shape, dtype=x.dtype)  # a quarter of the time of broadcast_to, up to the cache's size
         out[...] = x

@@ -317,7 +317,7 @@ def test_functions_without_a_gradient_give_constants():
             x // 1.0,
             xp.astype(x, xp.int64),
             *xp.nonzero(x),
-            *xp.unique_all(x),
+            *xp.unique_all(x)[1:],
             xp.asarray([1.0]),
             xp.linalg.matrix_rank(xp.reshape(x, (2, 1))),
             xp.fft.fftfreq(3),

@@ -104,9 +104,7 @@ def test_inference_leaves_running_statistics_alone():
 
 def test_a_last_batch_of_one_row_says_what_to_do():
     trainer = Trainer(nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)), "cross_entropy")
-    with pytest.raises(
-        ShapeError, match=r"(?s)layer 1 \(BatchNorm1d.*choose a batch_size that leaves no"
-    ):
+    with pytest.raises(ShapeError, match=r"(?s)layer 1 \(BatchNorm1d.*choose a batch_size that leaves no"):
         trainer.fit(X[:17], Y[:17], batch_size=16, verbose=False)
 
 

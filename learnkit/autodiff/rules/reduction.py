@@ -26,6 +26,11 @@ def _axes(axis: Axis, ndim: int) -> tuple[int, ...]:
 
 def _kept_shape(shape: tuple[int, ...], axis: Axis) -> tuple[int, ...]:
     """The shape of the result if the reduced axes were kept with length 1."""
+    if axis is None:
+        return (1,) * len(shape)
+    if type(axis) is int and shape:
+        axis %= len(shape)
+        return (*shape[:axis], 1, *shape[axis + 1 :])
     reduced = _axes(axis, len(shape))
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 

@@ -14,7 +14,7 @@ from learnkit.config import RunConfig, Spec
 from learnkit.errors import ArgumentError, LearnkitError
 from learnkit.losses.base import Loss
 from learnkit.nn import Dropout, Linear, Module, Sequential
-from learnkit.optim import Chain, ClipByGlobalNorm, Groups, chain
+from learnkit.optim import Accumulate, Chain, ClipByGlobalNorm, Groups, LossScale, SkipNonFinite, chain
 from learnkit.optim.base import Optimizer
 from learnkit.plugins import registry
 from learnkit.plugins.spec import parse_spec
@@ -22,6 +22,9 @@ from learnkit.schedules.base import Schedule
 from learnkit.schedules.named import gives_peak, peak_field, with_peak
 
 __all__ = ["check_components", "make_loss", "make_model", "make_optimizer", "settled"]
+
+#: Transforms that clipping comes after.
+_MAKE_GRADIENT = (Accumulate, LossScale, SkipNonFinite)
 
 #: The peak learning rate of the default optimizer.
 PEAK = 5e-3
@@ -163,7 +166,7 @@ def make_optimizer(config: RunConfig) -> Optimizer:
             schedule = _made_schedule(config.schedule, peak, config)
         with _Named(config, "optimizer"):
             optimizer = _with_lr(optimizer, schedule)
-    return chain(ClipByGlobalNorm(float(config.clip)), optimizer) if config.clip else optimizer
+    return _clipped(optimizer, float(config.clip)) if config.clip else optimizer
 
 
 def _made_schedule(spec: Spec, peak: Any, config: RunConfig) -> Schedule:
@@ -178,6 +181,19 @@ def _made_schedule(spec: Spec, peak: Any, config: RunConfig) -> Schedule:
     if not isinstance(schedule, Schedule):
         raise ArgumentError(f"schedule {spec!r} is {type(schedule).__name__}, expected a Schedule")
     return schedule
+
+
+def _clipped(optimizer: Optimizer, max_norm: float) -> Optimizer:
+    """Clipping in front of the rule, behind what makes the gradient: gathered, unscaled and finite.
+
+    A rule that asks for gradients itself, such as L-BFGS, is left alone: its line search needs true slopes.
+    """
+    parts = optimizer.transforms if isinstance(optimizer, Chain) else ()
+    rule = optimizer.rule if isinstance(optimizer, Chain) else optimizer
+    if type(rule).step_leaves is not Optimizer.step_leaves and not isinstance(rule, Groups):
+        return optimizer
+    first = next((i for i, t in enumerate(parts) if not isinstance(t, _MAKE_GRADIENT)), len(parts))
+    return chain(*parts[:first], ClipByGlobalNorm(max_norm), *parts[first:], rule)
 
 
 def _with_lr(optimizer: Optimizer, lr: Schedule) -> Optimizer:

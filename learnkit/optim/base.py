@@ -90,7 +90,7 @@ class Optimizer(Scheduled):
     #: Whether one gradient at the parameters themselves suffices for a step, so that ``apply`` may be
     #: called with it. Found out from what the class overrides; a rule whose options decide sets it itself.
     plain: ClassVar[bool] = True
-    #: Names of slots whose lists become longer as the run goes on.
+    #: Names of slots whose lists become longer, or arrays of another shape, as the run goes on.
     growing: ClassVar[tuple[str, ...]] = ()
     #: Whether ``evaluation_params`` gives anything but the parameters; found out in the same way.
     averages: ClassVar[bool] = False

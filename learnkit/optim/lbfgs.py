@@ -57,8 +57,8 @@ class LBFGS(Optimizer):
     """
 
     slots: ClassVar[tuple[str, ...]] = ("direction", "gradient", "numbers", "y", "s", "rho")
-    #: The lists of pairs grow with the run.
-    growing: ClassVar[tuple[str, ...]] = ("y", "s", "rho")
+    #: The lists of pairs grow with the run; all begin anew when other parameters are frozen.
+    growing: ClassVar[tuple[str, ...]] = ("direction", "gradient", "y", "s", "rho")
 
     lr: float | Schedule = 1.0
     max_iter: int = 20
@@ -149,6 +149,8 @@ class _Run:
         self._given = leaves
         self.theta = _flat(leaves)
         self.xp: Any = array_namespace(self.theta)
+        if tuple(slots["direction"][0].shape) != tuple(self.theta.shape):
+            slots = rule.init_leaves(leaves, State())  # other parameters are frozen than before
         self.numbers = _Numbers(*(float(slots["numbers"][0][i]) for i in range(4)))
         (self.direction,), (self.previous,) = slots["direction"], slots["gradient"]
         self.y, self.s, self.rho = (list(slots[name]) for name in ("y", "s", "rho"))

@@ -89,6 +89,30 @@ def test_an_optimizer_of_ones_own_keeps_its_learning_rate(learnkit: Any) -> None
     assert (optimizer["lr"]["name"], optimizer["lr"]["max_lr"]) == ("onecycle", 0.05)
 
 
+@pytest.mark.parametrize(
+    ("spec", "transforms"),
+    [
+        (
+            'chain:transforms=["accumulate:every=2","ema:decay=0.9"],rule="adam:lr=0.01"',
+            ["accumulate", "clip_by_global_norm", "ema"],
+        ),
+        ('chain:transforms=["sam"],rule="sgd:lr=0.1"', ["clip_by_global_norm", "sam"]),
+        (
+            'groups:rule="adamw",patterns={"*.bias":{"weight_decay":0.0},"0.*":"frozen"}',
+            ["clip_by_global_norm"],
+        ),
+        ("lbfgs:line_search_fn=strong_wolfe,max_iter=2", None),
+    ],
+)
+def test_optimizers_of_many_parts(learnkit: Any, spec: str, transforms: list[str] | None) -> None:
+    """Clipping comes after what makes the gradient, and not at all before a line search."""
+    outcome = learnkit("train", "digits", *QUICK, "--optimizer", spec)
+    assert outcome.code == 0, outcome.err
+    optimizer = read_content("runs/digits/model.safetensors")["optimizer"]
+    assert [t["name"] for t in optimizer.get("transforms", [])] == (transforms or [])
+    assert learnkit("evaluate", "runs/digits", "digits").code == 0
+
+
 def test_runs_get_new_names(learnkit: Any) -> None:
     for _ in range(3):
         learnkit("train", "digits", "--epochs", "1", "--hidden", "none")

@@ -97,7 +97,7 @@ def test_within_a_chain():
     _, new, state = optimizer.step_with(rosenbrock(np), w, optimizer.init(w))
     np.testing.assert_array_equal(new, wanted)
     np.testing.assert_array_equal(optimizer.evaluation_params(new, state), wanted)
-    assert optimizer.growing == ("y", "s", "rho")
+    assert optimizer.growing == alone.growing
 
 
 def quadratic(t):

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 from learnkit.autodiff.rules import layers
 from learnkit.autodiff.rules import losses as rules
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_flag, check_number, check_numbers
 from learnkit.errors import ArgumentError, DataError, ShapeError
 from learnkit.losses.base import ElementwiseLoss, constant
 from learnkit.losses.host import on_host, value_range
-from learnkit.losses.options import check_flag, check_number, check_numbers
 
 __all__ = ["BinaryCrossEntropy", "BinaryFocal"]
 

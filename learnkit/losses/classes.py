@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from learnkit.backends.base import Array, array_namespace, size_of
+from learnkit.checks import check_integer, check_numbers
 from learnkit.errors import ArgumentError, DataError, ShapeError
 from learnkit.losses.base import Loss, as_mask, constant, mean_over_example, spread
 from learnkit.losses.host import balanced_weights, class_counts, value_range
-from learnkit.losses.options import check_integer, check_numbers
 
 __all__ = [
     "BALANCED",

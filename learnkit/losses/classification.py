@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from learnkit.autodiff.rules import layers
 from learnkit.autodiff.rules.losses import mean_softmax_cross_entropy
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_number
 from learnkit.losses.classes import (
     BALANCED,
     ClassLoss,
@@ -18,7 +19,6 @@ from learnkit.losses.classes import (
     class_weight,
     pick,
 )
-from learnkit.losses.options import check_number
 
 __all__ = ["NLL", "CrossEntropy", "WeightedCrossEntropy"]
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import array_api_compat
 
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_number
 from learnkit.errors import ShapeError
 from learnkit.losses.base import Loss, as_mask, hide, spread
-from learnkit.losses.options import check_number
 
 __all__ = ["NTXent"]
 

@@ -11,10 +11,10 @@ import array_api_compat
 
 from learnkit.autodiff.rules import layers
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_flag, check_integer
 from learnkit.errors import DataError, ShapeError
 from learnkit.losses.base import Loss, as_mask, hide
 from learnkit.losses.host import value_range
-from learnkit.losses.options import check_flag, check_integer
 
 __all__ = ["CTC", "ctc_loss"]
 

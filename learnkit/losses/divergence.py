@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from learnkit.autodiff.rules import layers
 from learnkit.autodiff.rules.special import SPECIAL
 from learnkit.backends.base import Array, array_namespace, size_of
+from learnkit.checks import check_flag
 from learnkit.errors import ShapeError
 from learnkit.losses.base import Loss, as_mask, hide, same_shape, spread
-from learnkit.losses.options import check_flag
 
 __all__ = ["JSDivergence", "KLDivergence"]
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 from learnkit.autodiff.rules import layers
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_number
 from learnkit.losses.classes import (
     BALANCED,
     ClassLoss,
@@ -16,7 +17,6 @@ from learnkit.losses.classes import (
     check_class_weight,
     class_weight,
 )
-from learnkit.losses.options import check_number
 
 __all__ = ["Focal"]
 

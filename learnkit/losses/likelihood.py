@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from learnkit.autodiff import stop_gradient
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_flag, check_number
 from learnkit.errors import DataError, ShapeError
 from learnkit.losses.base import ElementwiseLoss, mean_over_example
 from learnkit.losses.host import value_range
-from learnkit.losses.options import check_flag, check_number
 
 __all__ = ["GaussianNLL", "PoissonNLL", "gaussian_nll"]
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import array_api_compat
 
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_choice, check_number
 from learnkit.errors import DataError
 from learnkit.losses.base import ElementwiseLoss
 from learnkit.losses.classes import (
@@ -21,7 +22,6 @@ from learnkit.losses.classes import (
     pick,
 )
 from learnkit.losses.host import on_host
-from learnkit.losses.options import check_choice, check_number
 
 __all__ = ["CategoricalHinge", "Hinge", "MultiMargin", "SquaredHinge", "positive_part", "sign_of"]
 

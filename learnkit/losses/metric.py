@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_flag, check_number
 from learnkit.errors import ShapeError
 from learnkit.losses.base import Loss
 from learnkit.losses.margin import positive_part, sign_of
-from learnkit.losses.options import check_flag, check_number
 
 __all__ = [
     "Contrastive",

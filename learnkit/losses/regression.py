@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from learnkit.autodiff.rules import losses as rules
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_flag, check_number, check_numbers
 from learnkit.errors import DataError, ShapeError
 from learnkit.losses.base import ElementwiseLoss, constant, same_shape
 from learnkit.losses.host import value_range
-from learnkit.losses.options import check_flag, check_number, check_numbers
 
 __all__ = ["MAE", "MAPE", "MSE", "MSLE", "Huber", "LogCosh", "Quantile", "SmoothL1"]
 

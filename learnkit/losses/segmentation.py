@@ -13,10 +13,10 @@ import array_api_compat
 
 from learnkit.autodiff.rules import layers
 from learnkit.backends.base import Array, array_namespace, size_of
+from learnkit.checks import check_flag, check_number
 from learnkit.errors import ArgumentError, DataError, ShapeError
 from learnkit.losses.base import Loss, as_mask, spread
 from learnkit.losses.host import value_range
-from learnkit.losses.options import check_flag, check_number
 
 __all__ = ["Dice", "FocalTversky", "IoU", "Tversky"]
 

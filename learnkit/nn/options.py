@@ -1,29 +1,13 @@
-"""Checks of the options of activations and initializers, worded alike."""
+"""Checks of the options of activations and initializers, beside those that all parts share."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from learnkit.backends.base import Array
 from learnkit.errors import ArgumentError, ShapeError
 
-__all__ = ["axis_length", "check_axis", "check_choice", "check_number"]
-
-
-def check_number(
-    owner: str, name: str, value: Any, *, above: float | None = None, at_least: float | None = None
-) -> None:
-    """Check that an option is a finite number, and above a bound or not below one.
-
-    Raises:
-        ArgumentError: it is not.
-    """
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if fits and (above is None or value > above) and (at_least is None or value >= at_least):
-        return
-    bound = f" > {above:g}" if above is not None else f" >= {at_least:g}" if at_least is not None else ""
-    raise ArgumentError(f"{owner}: {name} is {value!r}, expected a number{bound}")
+__all__ = ["axis_length", "check_axis", "check_choice"]
 
 
 def check_choice(owner: str, name: str, value: Any, choices: tuple[str, ...]) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from learnkit.autodiff.rules.activations import ACTIVATIONS
 from learnkit.backends.base import Array
+from learnkit.checks import check_number
 from learnkit.errors import ArgumentError
 from learnkit.nn.module import Module
-from learnkit.nn.options import check_number
 
 __all__ = [
     "HardSigmoid",
@@ -59,13 +59,13 @@ def hard_swish(x: Array) -> Array:
 
 def hardshrink(x: Array, lambd: float = 0.5) -> Array:
     """``x if |x| > lambd else 0``. Any shape."""
-    check_number("hardshrink", "lambd", lambd, at_least=0)
+    check_number("hardshrink", "lambd", lambd, least=0)
     return _hardshrink(x, lambd=float(lambd))
 
 
 def softshrink(x: Array, lambd: float = 0.5) -> Array:
     """``sign(x) max(|x| - lambd, 0)``. Any shape."""
-    check_number("softshrink", "lambd", lambd, at_least=0)
+    check_number("softshrink", "lambd", lambd, least=0)
     return _softshrink(x, lambd=float(lambd))
 
 
@@ -162,7 +162,7 @@ class Hardshrink(Module):
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
-        check_number("Hardshrink", "lambd", lambd, at_least=0)
+        check_number("Hardshrink", "lambd", lambd, least=0)
         self.lambd = lambd
 
     def __call__(self, x: Any) -> Any:
@@ -184,7 +184,7 @@ class Softshrink(Module):
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
-        check_number("Softshrink", "lambd", lambd, at_least=0)
+        check_number("Softshrink", "lambd", lambd, least=0)
         self.lambd = lambd
 
     def __call__(self, x: Any) -> Any:

@@ -7,10 +7,11 @@ from typing import Any
 from learnkit.autodiff.rules import activations as rules
 from learnkit.autodiff.rules import layers
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import check_number
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.nn.init import Constant
 from learnkit.nn.module import Module, Parameter
-from learnkit.nn.options import check_axis, check_number
+from learnkit.nn.options import check_axis
 
 __all__ = [
     "CELU",

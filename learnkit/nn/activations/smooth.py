@@ -6,8 +6,9 @@ from typing import Any
 
 from learnkit.autodiff.rules.activations import ACTIVATIONS
 from learnkit.backends.base import Array
+from learnkit.checks import check_number
 from learnkit.nn.module import Module
-from learnkit.nn.options import check_choice, check_number
+from learnkit.nn.options import check_choice
 
 __all__ = [
     "GELU",

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from learnkit.checks import check_number
 from learnkit.errors import ArgumentError, did_you_mean
-from learnkit.nn.options import check_number
 
 __all__ = ["Initializer", "calculate_gain", "fans"]
 

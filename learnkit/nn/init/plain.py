@@ -7,9 +7,9 @@ from typing import Any
 
 from learnkit.backends.base import get_backend
 from learnkit.backends.random import philox_normal, philox_truncated_normal, philox_uniform
+from learnkit.checks import check_number
 from learnkit.errors import ArgumentError
 from learnkit.nn.init.base import Initializer
-from learnkit.nn.options import check_number
 
 __all__ = ["Constant", "Normal", "Ones", "TruncatedNormal", "Uniform", "Zeros"]
 
@@ -63,7 +63,7 @@ class Normal(Initializer):
 
     def __post_init__(self) -> None:
         check_number("Normal", "mean", self.mean)
-        check_number("Normal", "std", self.std, at_least=0)
+        check_number("Normal", "std", self.std, least=0)
 
     def __call__(self, shape: tuple[int, ...], *, seed: int, stream: int, dtype: str = "float32") -> Any:
         return philox_normal(shape, seed=seed, stream=stream, dtype=dtype) * self.std + self.mean

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from learnkit.backends.random import philox_normal, philox_truncated_normal, philox_uniform
+from learnkit.checks import check_number
 from learnkit.errors import ArgumentError
 from learnkit.nn.init.base import Initializer, calculate_gain, fans
-from learnkit.nn.options import check_choice, check_number
+from learnkit.nn.options import check_choice
 
 __all__ = [
     "HeNormal",

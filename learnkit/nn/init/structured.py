@@ -8,9 +8,9 @@ from typing import Any
 
 from learnkit.backends.base import get_backend
 from learnkit.backends.random import philox_normal, philox_uniform
+from learnkit.checks import check_number
 from learnkit.errors import ArgumentError
 from learnkit.nn.init.base import Initializer
-from learnkit.nn.options import check_number
 
 __all__ = ["Dirac", "Identity", "Orthogonal", "Sparse"]
 
@@ -106,10 +106,10 @@ class Sparse(Initializer):
     std: float = 0.01
 
     def __post_init__(self) -> None:
-        check_number("Sparse", "sparsity", self.sparsity, at_least=0)
+        check_number("Sparse", "sparsity", self.sparsity, least=0)
         if self.sparsity > 1:
             raise ArgumentError(f"Sparse: sparsity is {self.sparsity!r}, expected a number in [0, 1]")
-        check_number("Sparse", "std", self.std, at_least=0)
+        check_number("Sparse", "std", self.std, least=0)
 
     def __call__(self, shape: tuple[int, ...], *, seed: int, stream: int, dtype: str = "float32") -> Any:
         xp = get_backend("numpy").xp

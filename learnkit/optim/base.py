@@ -181,7 +181,7 @@ class Optimizer(Scheduled):
 
     def evaluation_leaves(self, leaves: list[Array], state: State) -> list[Array]:
         """:meth:`evaluation_point` of all leaves."""
-        if state.step == 0:
+        if state.step == 0 or not self.averages:
             return leaves
         rule, lr = self.at(state.step - 1), self.lr_at(state.step - 1)
         slots = [state.slots[name] for name in self.slot_names()]

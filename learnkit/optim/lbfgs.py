@@ -87,6 +87,9 @@ class LBFGS(Optimizer):
             made["numbers"] = [_Numbers().array(theta)]
         return made
 
+    def lookahead_leaves(self, leaves: list[Array], state: State) -> list[Array]:
+        return leaves  # its slots are not lists of one array for each leaf
+
     def step_leaves(
         self, value_and_grad: LeafGradient, leaves: list[Array], state: State
     ) -> tuple[Array, list[Array], dict[str, list[Array]]]:

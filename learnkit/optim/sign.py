@@ -111,13 +111,11 @@ class Rprop(Optimizer):
         object.__setattr__(self, name, tuple(pair))
         return pair[0], pair[1]
 
-    def init_slots(self, theta: Array) -> tuple[Array, ...]:
-        xp = array_namespace(theta)
-        return xp.zeros_like(theta), xp.full_like(theta, self.lr_at(0))
-
     def update(self, theta: Array, grad: Array, *slots: Array, lr: float, step: int) -> tuple[Array, ...]:
         xp = array_namespace(grad)
         previous, size = slots
+        # A size of 0 is one that has not begun: only at the first step is the length of a schedule known.
+        size = xp.where(size > 0, size, scalar_like(size, float(lr)))
         sign = kernels_of(grad).sign
         s = sign(grad) * sign(previous)
         shrink, grow = (scalar_like(size, float(eta)) for eta in self.etas)

@@ -81,6 +81,17 @@ def test_a_minimum_is_left_as_it_is():
     assert (value, none) == (2.0, [])
 
 
+def test_a_tree_is_evaluated_where_it_is():
+    """Its slots are of all leaves together, so nothing may look for one of each leaf."""
+    rule = LBFGS()
+    tree = {"w": np.ones((2, 3)), "b": np.full(2, 0.5)}
+    _, tree, state = rule.step_with(
+        lambda t: (sum(np.sum(v * v) for v in t.values()), t), tree, rule.init(tree)
+    )
+    for found in (rule.evaluation_params(tree, state), rule.lookahead_params(tree, state)):
+        assert {key: value is tree[key] for key, value in found.items()} == {"w": True, "b": True}
+
+
 def test_the_history_is_as_long_as_it_may_be():
     rule = LBFGS(line_search_fn="strong_wolfe", history_size=2, max_iter=30)
     w = np.asarray([-1.5, 2.0])

@@ -72,6 +72,7 @@ OPTIMIZERS = {
     "looked ahead": Nesterov(0.05, lookahead="step"),
     "schedule-free": ScheduleFreeAdamW(0.05),
     "by signs": Rprop(0.01),
+    "by signs, with the length of the run": Rprop(Cosine(0.01)),
 }
 
 

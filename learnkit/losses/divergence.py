@@ -99,6 +99,9 @@ class KLDivergence(DivergenceLoss):
         xp = array_namespace(y_pred, y_true)
         log_q = layers.log_softmax(y_pred) if self.from_logits else y_pred
         if not self.log_target:
+            # A class that both exclude costs 0, and not 0 times infinity.
+            excluded = xp.logical_and(xp.equal(y_true, 0), xp.equal(log_q, -math.inf))
+            log_q = xp.where(excluded, xp.zeros_like(log_q), log_q)
             return xp.sum(xp.subtract(xlogy(y_true, y_true), xp.multiply(y_true, log_q)), axis=-1)
         impossible = xp.equal(y_true, -math.inf)
         log_p = xp.where(impossible, xp.zeros_like(y_true), y_true)

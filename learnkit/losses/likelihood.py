@@ -16,14 +16,14 @@ from learnkit.losses.host import value_range
 __all__ = ["GaussianNLL", "PoissonNLL", "gaussian_nll"]
 
 
-def exp_or_tangent(x: Array) -> Array:
-    """``exp(x)``, which beyond four fifths of the largest exponent goes on as its tangent.
+def exp_or_tangent(x: Array, share: float = 0.8) -> Array:
+    """``exp(x)``, which beyond ``share`` (four fifths) of the largest exponent goes on as its tangent.
 
     So a logit of 1e4 has a finite loss with a gradient that pulls it back, and not an infinite one. The
     bound is 70 in float32 and 567 in float64, where the exponential is 1e30 and 1e246.
     """
     xp = array_namespace(x)
-    bound = 0.8 * math.log(float(xp.finfo(x.dtype).max))
+    bound = share * math.log(float(xp.finfo(x.dtype).max))
     beyond = xp.greater(x, bound)
     e = xp.exp(xp.where(beyond, xp.full_like(x, bound), x))
     over = xp.where(beyond, xp.subtract(x, bound), xp.zeros_like(x))
@@ -158,8 +158,9 @@ class GaussianNLL(ElementwiseLoss):
             return _gaussian(mean, y_true, spread, self.full, self.eps)
         xp = array_namespace(y_pred, y_true)
         square = xp.square(xp.subtract(mean, y_true))
-        # The product of a huge square and a huge precision is capped by the tangent, as for Poisson.
-        loss = xp.multiply(0.5, xp.add(spread, xp.multiply(square, exp_or_tangent(xp.negative(spread)))))
+        # Half of the exponents for the precision, so that its product with a large square is finite as well.
+        precision = exp_or_tangent(xp.negative(spread), 0.5)
+        loss = xp.multiply(0.5, xp.add(spread, xp.multiply(square, precision)))
         return xp.add(loss, 0.5 * math.log(2 * math.pi)) if self.full else loss
 
 

@@ -65,6 +65,23 @@ def test_any_logarithm_of_a_variance(s):
     assert (gradient[0, 1] > 0) == (s > math.log(9))  # towards the squared error
 
 
+def test_a_large_error_with_a_tiny_variance():
+    """Square and precision are finite by themselves; so must be their product."""
+    loss = losses.GaussianNLL(log_variance=True)
+    value, gradient = value_and_grad(lambda p: loss(p, single(-1e4)))(single([1e4, -1e4]))
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+    assert gradient[0, 0] > 0 > gradient[0, 1]
+
+
+def test_a_class_that_both_distributions_exclude_costs_nothing():
+    loss = losses.KLDivergence(from_logits=False)
+    log_q = single([math.log(0.25), -math.inf, math.log(0.75)])
+    value, gradient = value_and_grad(lambda q: loss(q, single([0.5, 0, 0.5])))(log_q)
+    assert float(value) == pytest.approx(0.5 * math.log(2) + 0.5 * math.log(2 / 3), rel=1e-6)
+    np.testing.assert_allclose(gradient, single([-0.5, 0, -0.5]))
+
+
 def test_a_variance_of_0_is_held_and_has_a_gradient():
     value, gradient = value_and_grad(lambda p: losses.GaussianNLL()(p, single(1.0)))(single([3.0, 0.0]))
     assert float(value) == pytest.approx(0.5 * (math.log(1e-6) + 4e6))

@@ -107,6 +107,8 @@ class ClassLoss(Loss):
             if not own.isdtype(y_true.dtype, "integral"):
                 raise self.misfit(predicted, wanted, y_true)
             labels = y_true if len(wanted) == 1 else own.reshape(y_true, (size_of(shape),))
+            if labels.dtype not in (own.int32, own.int64):  # uint8 holds no -100, and is no index everywhere
+                labels = own.astype(labels, own.int64)
         else:
             raise self.misfit(predicted, wanted, y_true)
         z = _as_rows(y_pred, axis, array_namespace(y_pred))
@@ -145,6 +147,7 @@ class ClassLoss(Loss):
             return
         xp = array_namespace(y_true)
         if self.ignored() is not None:
+            y_true = xp.astype(y_true, xp.float64)  # in uint8 -100 would be 156
             y_true = xp.where(xp.equal(y_true, self.ignored()), xp.zeros_like(y_true), y_true)
         low, high = value_range(y_true)
         if low < 0 or high >= classes:

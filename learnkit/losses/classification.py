@@ -81,8 +81,8 @@ class CrossEntropy(ClassLoss):
         shape = y_pred.shape
         if len(shape) != 2 or len(y_true.shape) != 1 or y_true.shape[0] != shape[0]:
             return False
-        answer: bool = array_namespace(y_true).isdtype(y_true.dtype, "integral")
-        return answer and self.axis in (1, -1)
+        xp = array_namespace(y_true)
+        return self.axis in (1, -1) and y_true.dtype in (xp.int32, xp.int64)
 
     def of_rows(self, rows: Rows) -> tuple[Array, Array | None]:
         z, e, k = rows.y_pred, float(self.label_smoothing), rows.y_pred.shape[1]

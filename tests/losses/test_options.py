@@ -181,6 +181,32 @@ def test_targets_that_fit_pass():
     losses.CTC().check_targets((1, 5, 4), np.asarray([[1, 3, -1]]))
 
 
+CLASS_LOSSES = [
+    losses.CrossEntropy(),
+    losses.CrossEntropy(weight=tuple(range(200)), label_smoothing=0.1),
+    losses.NLL(),
+    losses.Focal(),
+    losses.MultiMargin(weight=tuple(range(200))),
+    losses.CategoricalHinge(),
+]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "int32"])
+@pytest.mark.parametrize(
+    "loss", CLASS_LOSSES, ids=lambda loss: f"{loss.label} {bool(vars(loss).get('weight'))}"
+)
+def test_class_numbers_of_few_bytes(backend, loss, dtype):
+    """Images' labels are uint8, which cannot hold the -100 that they are compared with; 156 is no -100."""
+    z = np.random.default_rng(2).normal(size=(3, 200))
+    y_pred, labels = backend.asarray(z, "float64"), np.asarray([3, 156, 0])
+    y_true = backend.asarray(labels, dtype)
+    value = float(loss(y_pred, y_true))
+    assert value == pytest.approx(float(loss(y_pred, backend.asarray(labels, "int64"))), rel=1e-12)
+    loss.check_targets((3, 200), y_true)
+    with pytest.raises(DataError, match="range from 0 to 156"):
+        loss.check_targets((3, 156), y_true)
+
+
 def test_balanced_weights_are_those_of_scikit_learn(backend):
     """n / (k n_c), counted among the targets: class numbers, or probabilities of any axis."""
     y = backend.asarray(np.asarray([0, 0, 0, 2, 2, -100]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from learnkit.checks import positive
 from learnkit.errors import ArgumentError
@@ -62,12 +62,12 @@ def with_peak(spec: str | Mapping[str, Any], peak: Any) -> Any:
     inner = options.get(first)
     if first not in options:
         options[first] = peak
-    elif isinstance(inner, (str, Mapping)):
+    elif _names_schedule(inner):
         options[first] = with_peak(inner, peak)
     elif isinstance(inner, (tuple, list)):
         peaks = [peak, *((1.0 if _name(spec) == "product" else peak) for _ in inner[1:])]
         options[first] = [
-            with_peak(part, p) if isinstance(part, (str, Mapping)) else part
+            with_peak(part, p) if _names_schedule(part) else part
             for part, p in zip(inner, peaks, strict=True)
         ]
     return registry.create("schedule", {**options, "name": _name(spec)})
@@ -79,11 +79,9 @@ def gives_peak(spec: Any) -> bool:
         return True
     first = peak_field(spec)
     inner = _options(spec).get(first) if first is not None else None
-    return (
-        any(map(gives_peak, inner))
-        if isinstance(inner, (tuple, list))
-        else (inner is not None and gives_peak(inner))
-    )
+    parts = inner if isinstance(inner, (tuple, list)) else [] if inner is None else [inner]
+    # Text that names no schedule gives nothing: the class says what is wrong with it when it is made.
+    return any(gives_peak(part) for part in parts if not isinstance(part, str) or _names_schedule(part))
 
 
 def peak_field(spec: str | Mapping[str, Any]) -> str | None:
@@ -93,6 +91,13 @@ def peak_field(spec: str | Mapping[str, Any]) -> str | None:
     'max_lr'
     """
     return next(iter(inspect.signature(registry.get("schedule", _name(spec))).parameters), None)
+
+
+def _names_schedule(value: Any) -> TypeGuard[str | Mapping[str, Any]]:
+    """Whether ``value`` stands for a schedule; other text, such as ``lr=abc``, is what the class refuses."""
+    if isinstance(value, str):
+        return parse_spec(value)[0] in registry.names("schedule")
+    return isinstance(value, Mapping)
 
 
 def _name(spec: str | Mapping[str, Any]) -> str:

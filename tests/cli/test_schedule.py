@@ -85,6 +85,8 @@ def test_a_terminal_without_the_letters(learnkit: Any, monkeypatch: pytest.Monke
         (["exponential"], "gamma is None and rate is None, expected one of them"),
         (["step:step_size=10ep"], "step_size is '10ep', and the length of an epoch is not known"),
         (["warmup:schedule=nope"], "unknown schedule 'nope'"),
+        (["cosine:lr=abc"], "Cosine: lr is 'abc', expected a number > 0"),
+        (["onecycle:max_lr=nan"], "OneCycle: max_lr is 'nan', expected a number > 0"),
         (["cosine", "--steps", "0"], "0 is not in the range x>=1"),
         (["cosine", "--lr", "nan"], "lr is nan, expected a number > 0"),
         (["cosine", "--epochs", "3"], "--epochs needs --steps-per-epoch"),
@@ -129,6 +131,10 @@ def test_train_with_a_schedule_that_names_its_peak(learnkit: Any, table: Path) -
         result = learnkit("train", str(table), "--target", "kind", "--schedule", spec, "--lr", "0.2")
         assert result.code == 2
         assert "the learning rate is given twice" in result.err
+    for spec, text in (("cosine:lr=abc", "lr is 'abc'"), ("warmup:schedule=nope", "unknown schedule 'nope'")):
+        result = learnkit("train", str(table), "--target", "kind", "--schedule", spec, "--lr", "0.2")
+        assert result.code == 2
+        assert text in result.err
     result = learnkit("train", str(table), "--target", "kind", "--schedule", "cosine:total_steps=0.5x")
     assert result.code == 2
     assert "--schedule: cosine: Cosine: total_steps is '0.5x'" in result.err or (

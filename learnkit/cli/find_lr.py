@@ -17,6 +17,15 @@ from learnkit.cli.options import (
 
 __all__ = ["find_lr"]
 
+#: What the arguments of the library's function are called here.
+_OPTIONS = {
+    "find_lr: ": "",
+    "start_lr": "--start",
+    "end_lr": "--end",
+    "num_steps": "--steps",
+    "method": "--method",
+}
+
 
 @click.command("find-lr", short_help="Suggest a learning rate for a file or a bundled data set.")
 @click.argument("source")
@@ -63,22 +72,28 @@ def find_lr(
     from learnkit.cli.building import check_components
     from learnkit.cli.output import Talk, print_json
     from learnkit.cli.training import prepare
+    from learnkit.errors import ArgumentError
     from learnkit.training import find_lr as search
 
     talk = Talk(as_json=as_json, quiet=False)
     prepared = prepare(config, check_components(config), talk)
     x, y = prepared.arrays["training"]
     assert prepared.config.batch_size is not None
-    curve = search(
-        prepared.trainer,
-        x,
-        y,
-        start_lr=start,
-        end_lr=end,
-        num_steps=steps,
-        batch_size=prepared.config.batch_size,
-        method=method,  # type: ignore[arg-type]
-    )
+    try:
+        curve = search(
+            prepared.trainer,
+            x,
+            y,
+            start_lr=start,
+            end_lr=end,
+            num_steps=steps,
+            batch_size=prepared.config.batch_size,
+            method=method,  # type: ignore[arg-type]
+        )
+    except ArgumentError as error:
+        for name, option in _OPTIONS.items():
+            error.message = error.message.replace(name, option)
+        raise
     if as_json:
         print_json(
             {

@@ -62,7 +62,7 @@ class AveragedMetric(DecisionMetric):
             right, said, true: (classes,) weights of what is right, predicted and true of each class.
             everything: the weight of all examples, alike for each class.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no _fraction(...)")
 
     def sums(self, y_pred: Array, y_true: Array, sample_weight: Array | None = None) -> tuple[Array, ...]:
         examples = self.read(y_pred, y_true, sample_weight)

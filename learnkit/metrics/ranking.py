@@ -58,7 +58,7 @@ class RankingMetric(ClassMetric):
 
     def _of_one(self, scores: Any, truth: Any, weight: Any) -> float:
         """The metric of one class on the host: scores, 0 or 1, and weights > 0, all (n,)."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no _of_one(self, scores, truth, weight)")
 
     def sums(self, y_pred: Array, y_true: Array, sample_weight: Array | None = None) -> tuple[Array, ...]:
         """One piece: scores (n,) or (n, k), targets (n,) or (n, k) and weights (n,)."""

@@ -19,7 +19,7 @@ class _MeanOfErrors(OutputMetric):
     """The weighted mean of an error of each number."""
 
     def _errors(self, p: Any, t: Any) -> Any:
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no _errors(self, p, t)")
 
     def sums(self, y_pred: Array, y_true: Array, sample_weight: Array | None = None) -> tuple[Array, ...]:
         p, t, weight = self._columns(y_pred, y_true, sample_weight)

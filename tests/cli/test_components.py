@@ -39,9 +39,9 @@ def test_as_json(learnkit):
     [
         (["components", "los"], "unknown kind of component 'los' (did you mean 'loss'?)"),
         (["components", "loss", "mze"], "unknown loss 'mze' (did you mean 'mse'?)"),
-        (["find-lr", "digits", "--method", "best"], "method is 'best'"),
-        (["find-lr", "digits", "--steps", "1"], "num_steps is 1"),
-        (["find-lr", "digits", "--start", "0"], "start_lr is 0"),
+        (["find-lr", "digits", "--method", "best"], "--method is 'best'"),
+        (["find-lr", "digits", "--steps", "1"], "--steps is 1"),
+        (["find-lr", "digits", "--start", "0"], "--start is 0"),
         (["find-lr", "digits", "--loss", "none_such"], "unknown loss"),
     ],
 )

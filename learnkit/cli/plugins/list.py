@@ -1,4 +1,4 @@
-"""``learnkit plugins``: what is installed, and what became of it."""
+"""``learnkit plugins list``: what is installed, and what became of it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,10 @@ import click
 
 from learnkit.cli.options import json_option
 
-__all__ = ["plugins"]
+__all__ = ["list_plugins"]
 
 
-@click.group(short_help="Show the installed plugins.", invoke_without_command=True)
-@click.option("--debug", is_flag=True, expose_value=False, help="On an error show the traceback.")
-@click.pass_context
-def plugins(context: click.Context) -> None:
-    """Show the installed plugins."""
-    if context.invoked_subcommand is None:
-        context.invoke(list_plugins, as_json=False)
-
-
-@plugins.command("list", short_help="List the installed plugins and their state.")
+@click.command("list", short_help="List the installed plugins and their state.")
 @json_option
 @click.option("--debug", is_flag=True, expose_value=False, help="On an error show the traceback.")
 def list_plugins(as_json: bool) -> None:

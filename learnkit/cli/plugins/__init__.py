@@ -1,0 +1,22 @@
+"""``learnkit plugins``: what is installed, what became of it, and what it is worth. One command a file."""
+
+from __future__ import annotations
+
+import click
+
+from learnkit.cli.plugins.list import list_plugins
+
+__all__ = ["plugins"]
+
+
+@click.group(short_help="Show and check the installed plugins.", invoke_without_command=True)
+@click.option("--debug", is_flag=True, expose_value=False, help="On an error show the traceback.")
+@click.pass_context
+def plugins(context: click.Context) -> None:
+    """Show and check the installed plugins."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_plugins, as_json=False)
+
+
+for command in (list_plugins,):
+    plugins.add_command(command)

@@ -10,13 +10,14 @@
 
 from __future__ import annotations
 
-from learnkit.plugins.hookspecs import HOOKS, KINDS, Register, hookimpl
+from learnkit.plugins.hookspecs import HOOKS, KINDS, LIFECYCLE, Register, hookimpl
 from learnkit.plugins.records import PluginRecord
 from learnkit.plugins.registry import create, describe, disable_third_party, get, name_of, names, records
 
 __all__ = [
     "HOOKS",
     "KINDS",
+    "LIFECYCLE",
     "PluginRecord",
     "Register",
     "create",

@@ -11,7 +11,7 @@ import pluggy
 
 from learnkit.errors import PluginError, did_you_mean
 from learnkit.plugins import hookspecs
-from learnkit.plugins.hookspecs import HOOKS
+from learnkit.plugins.hookspecs import HOOKS, LIFECYCLE
 
 __all__ = ["Factory", "PluginHooks"]
 
@@ -45,9 +45,8 @@ class PluginHooks(pluggy.PluginManager):
         callers = self.get_hookcallers(plugin) or []
         for caller in callers:
             if not caller.has_spec():
-                raise pluggy.PluginValidationError(
-                    plugin, f"unknown hook {caller.name!r}{did_you_mean(caller.name, HOOKS.values())}"
-                )
+                offer = did_you_mean(caller.name, [*HOOKS.values(), *LIFECYCLE])
+                raise pluggy.PluginValidationError(plugin, f"unknown hook {caller.name!r}{offer}")
             for implementation in caller.get_hookimpls():
                 if implementation.kwargnames:
                     raise PluginError(

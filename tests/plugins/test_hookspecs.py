@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from learnkit.plugins import HOOKS, KINDS, hookspecs
+from learnkit.plugins import HOOKS, KINDS, LIFECYCLE, hookspecs
 from learnkit.plugins.hooks import PluginHooks
 
 SPECS = {name: value for name, value in vars(hookspecs).items() if name.startswith("learnkit_")}
 
 
 def test_there_is_one_hook_for_each_kind() -> None:
-    assert list(SPECS) == list(HOOKS.values())
+    assert list(SPECS) == [*HOOKS.values(), *LIFECYCLE]
     assert tuple(HOOKS) == KINDS
 
 

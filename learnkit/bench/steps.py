@@ -1,0 +1,79 @@
+"""A training step of learnkit, and the matrix products of a step alone."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+from learnkit.backends import get_backend
+from learnkit.backends.base import Backend
+from learnkit.bench.case import BATCHES, Case
+from learnkit.bench.worker import Run
+from learnkit.nn import MLP
+from learnkit.training import Trainer
+
+__all__ = ["placed_batches", "product_run", "step_run", "trainer_for"]
+
+
+def trainer_for(case: Case, backend: str | Backend = "numpy", device: str | None = None) -> Trainer:
+    """A trainer of the case's network, at its start values."""
+    trainer = Trainer(MLP(case.sizes), "cross_entropy", case.rule(), backend=backend, device=device, seed=0)
+    own = trainer.backend
+    arrays = dict(zip(trainer.model.arrays(), map(own.asarray, case.weights()), strict=True))
+    trainer.model.load_arrays(arrays)
+    return trainer
+
+
+def placed_batches(case: Case, backend: Backend) -> list[tuple[Any, Any]]:
+    """The case's batches on the device."""
+    return [(backend.asarray(x), backend.asarray(y)) for x, y in case.batches()]
+
+
+def step_run(backend: str = "numpy", device: str | None = None, **case: Any) -> Run:
+    """Training steps: forward, softmax cross-entropy, backward, update. The value is the last loss.
+
+    The batches are on the device already, and nobody fetches a loss but the last.
+    """
+    of = Case(**case)
+    trainer = trainer_for(of, backend, device)
+    batches = placed_batches(of, trainer.backend)
+
+    def run(times: int) -> float:
+        for i in range(times):
+            loss = trainer.step(*batches[i % BATCHES])
+        trainer.backend.synchronize()
+        return float(loss)
+
+    return run
+
+
+def product_run(backend: str = "numpy", device: str | None = None, **case: Any) -> Run:
+    """The matrix products of a step, into arrays that exist: what no step on the same library can beat."""
+    of = Case(**case)
+    on = get_backend(backend, device)
+    into = on.name in ("numpy", "cupy")
+    # NumPy itself, not its wrapper for the standard: the limit is that of the library.
+    xp: Any = np if on.name == "numpy" else on.xp
+    rng = np.random.default_rng(0)
+
+    def random(*shape: int) -> Any:
+        return on.asarray(rng.standard_normal(shape, dtype=np.float32))
+
+    acts = [random(of.batch_size, size) for size in of.sizes]
+    weights = [random(*shape) for shape in itertools.pairwise(of.sizes)]
+    products = [(acts[i], w, xp.empty_like(acts[i + 1])) for i, w in enumerate(weights)]
+    products += [(acts[i].T, acts[i + 1], xp.empty_like(w)) for i, w in enumerate(weights)]
+    products += [(acts[i + 1], w.T, xp.empty_like(acts[i])) for i, w in enumerate(weights) if i]
+
+    def run(times: int) -> None:
+        for _ in range(times):
+            for a, b, out in products:
+                if into:
+                    xp.matmul(a, b, out=out)
+                else:
+                    xp.matmul(a, b)
+        on.synchronize()
+
+    return run

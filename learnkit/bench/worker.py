@@ -1,0 +1,140 @@
+"""A subject in a process of its own, which makes it, runs it and says how long that took.
+
+The processes speak JSON, a line for each order and a line for each answer. A factory is named as
+``"package.module:function"``; called with the arguments of an order it returns ``run(times)``, which runs so
+many times, waits for the device, and returns a value that JSON knows, such as the last loss, or ``None``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self, TextIO
+
+from learnkit.errors import LearnkitError
+
+__all__ = ["Worker", "WorkerError", "serve"]
+
+Run = Callable[[int], Any]
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class WorkerError(LearnkitError):
+    """What a subject raised in its process, or that the process ended."""
+
+
+class Worker:
+    """A process that one subject after another is made and run in.
+
+    Args:
+        name: for messages.
+        environment: variables beside those of this process; libraries read them when they are loaded.
+        paths: directories to import from, before all others.
+
+    Raises:
+        WorkerError: (of every method) the subject raised, or its process ended.
+    """
+
+    def __init__(
+        self, name: str, *, environment: Mapping[str, str] | None = None, paths: tuple[str | Path, ...] = ()
+    ) -> None:
+        self.name = name
+        before = os.environ.get("PYTHONPATH")
+        search = [*map(str, paths), str(_ROOT), *([before] if before else [])]
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from learnkit.bench.worker import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(search)},
+            encoding="utf-8",
+        )
+
+    def make(self, factory: str, **arguments: Any) -> None:
+        """Make a subject with a factory, in place of the one that was there."""
+        self._ask({"make": factory, "arguments": arguments})
+
+    def call(self, function: str, **arguments: Any) -> Any:
+        """The value of a function in that process."""
+        return self._ask({"call": function, "arguments": arguments})["value"]
+
+    def run(self, times: int) -> Any:
+        """The value of ``times`` runs of the subject."""
+        return self._ask({"run": times})["value"]
+
+    def timed(self, times: int) -> float:
+        """Seconds that ``times`` runs take in all."""
+        return float(self._ask({"run": times})["seconds"])
+
+    def end(self) -> None:
+        """Let the process end."""
+        process = self._process
+        if process.stdin is not None:
+            process.stdin.close()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+    def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        process = self._process
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            process.stdin.write(json.dumps(order) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise WorkerError(f"{self.name}: its process ended with exit code {process.wait()}")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise WorkerError(f"{self.name}: {answer['error']}")
+        return answer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.end()
+
+
+def _named(path: str) -> Callable[..., Any]:
+    module, _, name = path.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def serve() -> None:
+    """The other end of a :class:`Worker`: follow orders from the standard input until there are no more."""
+    # What a library prints must not get among the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    _follow(sys.stdin, answers)
+
+
+def _follow(orders: TextIO, answers: TextIO) -> None:
+    run: Run | None = None
+    for line in orders:
+        order = json.loads(line)
+        answer: dict[str, Any] = {}
+        try:
+            if "make" in order:
+                run = None  # the arrays of the last subject go before those of the next one come
+                run = _named(order["make"])(**order["arguments"])
+            elif "call" in order:
+                answer["value"] = _named(order["call"])(**order["arguments"])
+            else:
+                assert run is not None
+                began = time.perf_counter()
+                answer["value"] = run(order["run"])
+                answer["seconds"] = time.perf_counter() - began
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
+

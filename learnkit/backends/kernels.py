@@ -14,11 +14,12 @@ import array_api_compat
 
 from learnkit.backends import random, scatter, special
 from learnkit.backends.base import Array
+from learnkit.backends.windows import WindowKernels
 
 __all__ = ["Kernels"]
 
 
-class Kernels:
+class Kernels(WindowKernels):
     """Generic kernels over the namespace ``xp``.
 
     Methods ending in ``_into`` write into a given array where the library can and return it; a caller

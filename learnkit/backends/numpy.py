@@ -11,6 +11,7 @@ import numpy as np
 from learnkit.backends import scatter, special
 from learnkit.backends.base import Array, Backend, size_of
 from learnkit.backends.kernels import Kernels
+from learnkit.backends.numpy_windows import NumpyWindowKernels
 from learnkit.errors import ArgumentError
 
 __all__ = ["NumpyBackend", "NumpyKernels", "refuse_foreign"]
@@ -109,7 +110,7 @@ def _erf32(x: Array, out: Array) -> None:
     np.maximum(out, -1.0, out=out)
 
 
-class NumpyKernels(Kernels):
+class NumpyKernels(NumpyWindowKernels, Kernels):
     """NumPy's own ways: results written in place, fancy indexing, few Python steps a call.
 
     A training step of a small network takes some 150 microseconds in all, so what counts here is the

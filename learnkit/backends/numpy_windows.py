@@ -1,0 +1,194 @@
+"""Convolution and pooling in NumPy: few passes over memory, in pieces that stay in the cache."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from learnkit.backends.base import Array
+from learnkit.backends.windows import Window, WindowKernels, overlaps
+
+__all__ = ["NumpyWindowKernels"]
+
+#: Bytes of pixels that are rearranged and multiplied at once.
+_PIECE = 1 << 21
+#: Up to this many pixels in a column, laying out columns costs less than several products.
+_SHORT = 32
+
+
+class NumpyWindowKernels(WindowKernels):
+    """NumPy's own ways for windows.
+
+    A convolution is bound by the memory that its columns take: kernel height times kernel width times that
+    of the image. Here only the shifts across are laid out. A shift down is then a part of the same array,
+    so the product with each row of the kernel reads it where it lies.
+    """
+
+    columns_at_once = _PIECE
+
+    def im2col(self, x: Array, window: Window, groups: int = 1) -> Array:
+        n, c, h, w = x.shape
+        (kh, kw), (rows, across) = window.kernel, window.outputs((h, w))
+        make = np.zeros if any(map(any, window.padding)) else np.empty
+        columns = make((n, groups, kh, kw, c // groups, rows, across), dtype=x.dtype)
+        images = x.reshape(n, groups, c // groups, h, w)
+        for i, j, there, here in overlaps(window, (h, w)):
+            columns[:, :, i, j][there] = images[here]
+        return columns.reshape(n, groups, kh * kw * (c // groups), rows * across)
+
+    def col2im(self, columns: Array, window: Window, size: tuple[int, int]) -> Array:
+        n, groups, k, _ = columns.shape
+        kh, kw = window.kernel
+        c = k // (kh * kw)
+        columns = columns.reshape(n, groups, kh, kw, c, *window.outputs(size))
+        images = np.zeros((n, groups, c, *size), dtype=columns.dtype)
+        for i, j, there, here in overlaps(window, tuple(size)):
+            images[here] += columns[:, :, i, j][there]
+        return images.reshape(n, groups * c, *size)
+
+    def conv2d(self, x: Array, weight: Array, bias: Array | None, window: Window, groups: int = 1) -> Array:
+        n, c = x.shape[:2]
+        rows, across = window.outputs(x.shape[2:])
+        kh, kw, _, o = weight.shape
+        if groups > 1 or kh * kw * c <= _SHORT or window.stride[0] > 1 or n == 0:
+            y = self._by_columns(x, weight, window, groups, (rows, across))
+        else:
+            dtype = np.result_type(x, weight)
+            y = np.empty((n, o, rows, across), dtype=dtype)
+            parts = np.ascontiguousarray(weight.reshape(kh, kw * c, o).transpose(0, 2, 1))
+            for piece, shifted in _shifted(x, window):
+                b = shifted.shape[3]
+                lines = shifted.reshape(kw * c, -1)
+                product = None
+                for i in range(kh):
+                    start = i * window.dilation[0] * b * across
+                    part = parts[i] @ lines[:, start : start + rows * b * across]
+                    if product is None:
+                        product = part
+                    else:
+                        product += part
+                y[piece] = product.reshape(o, rows, b, across).transpose(2, 0, 1, 3)
+        if bias is not None:
+            return np.add(y, bias[:, None, None], out=y if bias.dtype == y.dtype else None)
+        return y
+
+    def _by_columns(
+        self, x: Array, weight: Array, window: Window, groups: int, outputs: tuple[int, int]
+    ) -> Array:
+        n, (kh, kw, c, o) = x.shape[0], weight.shape
+        w = weight.reshape(kh * kw * c, groups, o // groups).transpose(1, 2, 0)
+        y = np.empty((n, groups, o // groups, outputs[0] * outputs[1]), dtype=np.result_type(x, weight))
+        for piece in self._chunks(n, window, x.shape[1], outputs, x.dtype):
+            np.matmul(w, self.im2col(x[piece], window, groups), out=y[piece])
+        return y.reshape(n, o, *outputs)
+
+    def conv2d_input(
+        self, g: Array, weight: Array, window: Window, groups: int, size: tuple[int, int]
+    ) -> Array:
+        back = window.transposed()
+        if back is None or groups > 1 or back.outputs(g.shape[2:]) != tuple(size):
+            return super().conv2d_input(g, weight, window, groups, size)
+        turned = np.ascontiguousarray(weight[::-1, ::-1].transpose(0, 1, 3, 2))
+        return self.conv2d(g, turned, None, back)
+
+    def conv2d_weight_into(
+        self, out: Array | None, x: Array, g: Array, window: Window, groups: int = 1
+    ) -> Array:
+        if groups > 1 or window.stride[0] > 1 or x.shape[0] == 0:
+            return super().conv2d_weight_into(out, x, g, window, groups)
+        (kh, kw), c, (o, rows, across) = window.kernel, x.shape[1], g.shape[1:]
+        total = np.zeros((kh, kw * c, o), dtype=np.result_type(x, g))
+        for piece, shifted in _shifted(x, window):
+            b = shifted.shape[3]
+            lines = shifted.reshape(kw * c, -1)
+            given = np.ascontiguousarray(g[piece].transpose(1, 2, 0, 3)).reshape(o, -1).T
+            for i in range(kh):
+                start = i * window.dilation[0] * b * across
+                total[i] += lines[:, start : start + rows * b * across] @ given
+        total = total.reshape(kh, kw, c, o)
+        if out is None:
+            return total
+        out[...] = total
+        return out
+
+    def max_pool2d(self, x: Array, window: Window) -> Array:
+        size = x.shape[2:]
+        outputs = window.outputs(size)
+        places = overlaps(window, size)
+        _, _, there, here = places[0]
+        if all(s.stop - s.start == n for s, n in zip(there[1:], outputs, strict=True)):
+            y, places = x[here].copy(), places[1:]  # covers all of the result: a copy, and not a comparison
+        else:
+            y = np.full((*x.shape[:2], *outputs), -np.inf, dtype=x.dtype)
+        for _, _, there, here in places:
+            np.maximum(y[there], x[here], out=y[there])
+        return y
+
+    def max_pool2d_backward(self, g: Array, x: Array, y: Array, window: Window) -> Array:
+        dx = np.zeros(x.shape, dtype=g.dtype)
+        left = np.ones(y.shape, dtype=bool)
+        apart = all(s >= r for s, r in zip(window.stride, window.reach, strict=True))
+        for _, _, there, here in overlaps(window, x.shape[2:]):
+            hit = x[here] == y[there]
+            hit &= left[there]
+            left[there] ^= hit
+            if apart:
+                np.multiply(g[there], hit, out=dx[here])
+            else:
+                dx[here] += g[there] * hit
+        return dx
+
+    def max_pool2d_select(self, v: Array, x: Array, y: Array, window: Window) -> Array:
+        total = np.zeros(y.shape, dtype=v.dtype)
+        left = np.ones(y.shape, dtype=bool)
+        for _, _, there, here in overlaps(window, x.shape[2:]):
+            hit = x[here] == y[there]
+            hit &= left[there]
+            left[there] ^= hit
+            total[there] += v[here] * hit
+        return total
+
+    def window_sum(self, x: Array, window: Window) -> Array:
+        for one, outputs in self._one_axis_each(window, x.shape[2:]):
+            y = np.zeros((*x.shape[:2], *outputs), dtype=x.dtype)
+            for _, _, there, here in overlaps(one, x.shape[2:]):
+                y[there] += x[here]
+            x = y
+        return x
+
+    def window_spread(self, g: Array, window: Window, size: tuple[int, int]) -> Array:
+        steps = self._one_axis_each(window, size)
+        sizes = [(size[0], g.shape[3]), tuple(size)]
+        for (one, _), shape in zip(reversed(steps), sizes, strict=True):
+            dx = np.zeros((*g.shape[:2], *shape), dtype=g.dtype)
+            for _, _, there, here in overlaps(one, shape):
+                dx[here] += g[there]
+            g = dx
+        return g
+
+
+def _shifted(x: Array, window: Window) -> Any:
+    """Pieces of the batch, and for each its pixels under every column of the window.
+
+    Of shape (kernel width, c, padded height, piece, positions across): with the height in front of the batch, so
+    that a shift down is one stretch of each line. The array is the same for all pieces.
+    """
+    n, c, h, w = x.shape
+    across = window.outputs((h, w))[1]
+    kw = window.kernel[1]
+    above, below = window.padding[0]
+    high = above + h + below
+    step = min(n, max(1, _PIECE // (kw * c * high * across * x.itemsize)))
+    columns = [(j, window.overlap(1, j, w, across)) for j in range(kw)]
+    held: Array = None
+    for start in range(0, n, step):
+        b = min(step, n - start)
+        if held is None or held.shape[3] != b:
+            held = np.zeros((kw, c, high, b, across), dtype=x.dtype)
+        piece = slice(start, start + b)
+        images = x[piece].transpose(1, 2, 0, 3)
+        for j, found in columns:
+            if found is not None:
+                held[j, :, above : above + h, :, found[0]] = images[..., found[1]]
+        yield piece, held

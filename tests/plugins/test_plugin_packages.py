@@ -62,6 +62,11 @@ def test_a_package_passes_its_tests_when_installed(package: Path, tmp_path: Path
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--doctest-modules", "."]
     done = subprocess.run(command, cwd=package, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    readme = (package / "README.md").read_text(encoding="utf-8")
+    for block in re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL):
+        command = [sys.executable, "-W", "error", "-c", block]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, block + done.stderr
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)

@@ -1,4 +1,4 @@
-"""Segmentation judged by its borders: the loss ``"boundary_cross_entropy"``, the metric ``"surface_dice"``."""
+"""Segmentation judged by its borders: a loss, ``boundary_cross_entropy``, and a metric, ``surface_dice``."""
 
 from __future__ import annotations
 

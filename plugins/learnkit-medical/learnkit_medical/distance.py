@@ -46,7 +46,7 @@ def squared_distance(sites: Array, spacing: tuple[float, ...], radius: float, dt
     found = xp.where(sites, xp.zeros_like(far), far)
     for axis, size in enumerate(spacing, start=1):
         # More than the length of the axis away there is no pixel.
-        reach = min(int(math.floor(radius / size * (1 + 1e-9))), sites.shape[axis] - 1)
+        reach = min(math.floor(radius / size * (1 + 1e-9)), sites.shape[axis] - 1)
         found = _nearest(found, axis, size, reach, far)
     return xp.where(xp.less_equal(found, radius * radius * (1 + 1e-9)), found, far)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import array_api_compat
-from learnkit_medical.distance import check_spacing, neighbours, spacing_for, squared_distance
 
 from learnkit.autodiff import plain_value
 from learnkit.backends import Array, array_namespace
 from learnkit.checks import check_integer, check_number
 from learnkit.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from learnkit.losses.base import as_mask, mean_over_example, spread
+from learnkit_medical.distance import check_spacing, neighbours, spacing_for, squared_distance
 
 __all__ = ["BoundaryCrossEntropy", "borders"]
 

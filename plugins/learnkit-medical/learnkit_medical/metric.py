@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import array_api_compat
-from learnkit_medical.distance import check_spacing, neighbours, spacing_for, squared_distance
 
 from learnkit.backends import Array, array_namespace
 from learnkit.checks import check_flag, check_number
 from learnkit.errors import ShapeError
 from learnkit.metrics import Metric
+from learnkit_medical.distance import check_spacing, neighbours, spacing_for, squared_distance
 
 __all__ = ["SurfaceDice", "surfaces"]
 
@@ -121,16 +121,15 @@ class SurfaceDice(Metric):
                 truth = xp.greater(truth, 0 if xp.isdtype(truth.dtype, "integral") else 0.5)
             one = (*n, 1, *space)
             return xp.reshape(xp.greater(y_pred, cut), one), xp.reshape(truth, one)
-        if len(predicted) == len(wanted) + 1 and predicted[:1] + predicted[2:] == wanted:
-            if xp.isdtype(y_true.dtype, "integral"):
-                first = 0 if self.include_background else 1
-                device = array_api_compat.device(y_true)
-                numbers = xp.arange(first, predicted[1], dtype=xp.int64, device=device)
-                numbers = xp.reshape(numbers, (1, -1, *(1 for _ in space)))
-                chosen = xp.argmax(y_pred, axis=1, keepdims=True)
-                labels = xp.astype(xp.expand_dims(y_true, axis=1), xp.int64, copy=False)
-                chosen = xp.astype(chosen, xp.int64, copy=False)
-                return xp.equal(chosen, numbers), xp.equal(labels, numbers)
+        several = len(predicted) == len(wanted) + 1 and predicted[:1] + predicted[2:] == wanted
+        if several and xp.isdtype(y_true.dtype, "integral"):
+            first = 0 if self.include_background else 1
+            device = array_api_compat.device(y_true)
+            numbers = xp.arange(first, predicted[1], dtype=xp.int64, device=device)
+            numbers = xp.reshape(numbers, (1, -1, *(1 for _ in space)))
+            chosen = xp.astype(xp.argmax(y_pred, axis=1, keepdims=True), xp.int64, copy=False)
+            labels = xp.astype(xp.expand_dims(y_true, axis=1), xp.int64, copy=False)
+            return xp.equal(chosen, numbers), xp.equal(labels, numbers)
         raise ShapeError(
             f"SurfaceDice: y_pred has shape {predicted} and y_true {wanted} of {y_true.dtype}, expected "
             "equal shapes, or (batch, classes, ...) and class numbers (batch, ...)"

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         value_and_grad,
         vjp,
     )
-    from learnkit.backends import array_namespace, get_backend, use_backend
+    from learnkit.backends import array_namespace, get_backend, use_backend, use_kernels
     from learnkit.conventions import convention
     from learnkit.training import Callback, EarlyStopping, ModelCheckpoint, Trainer, find_lr
 
@@ -88,6 +88,7 @@ __all__ = [
     "testing",
     "training",
     "use_backend",
+    "use_kernels",
     "value_and_grad",
     "vjp",
 ]
@@ -130,6 +131,7 @@ _WHERE = {
     "per_example_grad": "learnkit.autodiff",
     "stop_gradient": "learnkit.autodiff",
     "use_backend": "learnkit.backends",
+    "use_kernels": "learnkit.backends",
     "value_and_grad": "learnkit.autodiff",
     "vjp": "learnkit.autodiff",
 }

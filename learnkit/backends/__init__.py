@@ -3,6 +3,7 @@
 ==================  ===========================================================================
 ``base``            the :class:`Backend` contract, :func:`array_namespace`, choosing a backend
 ``kernels``         the named operations beside the standard, in generic standard code
+``replacement``     kernels of plugins in their place, where they are asked for
 ``random``          counter-based random numbers: one stream of bits for every library
 ``special``         the error function
 ``scatter``         adding rows at indices that may repeat
@@ -30,6 +31,7 @@ from learnkit.backends.base import (
     use_backend,
 )
 from learnkit.backends.kernels import Kernels
+from learnkit.backends.replacement import kernels_in_force, use_kernels
 
 __all__ = [
     "Array",
@@ -38,6 +40,8 @@ __all__ = [
     "array_namespace",
     "backend_of",
     "get_backend",
+    "kernels_in_force",
     "kernels_of",
     "use_backend",
+    "use_kernels",
 ]

@@ -192,7 +192,8 @@ def get_backend(name: str | Backend | None = None, device: str | None = None) ->
         device: the library's name of a device; ``None`` is its default.
 
     Raises:
-        UnknownNameError: no backend of that name is registered.
+        UnknownNameError: no backend of that name is registered, or no kernels of a name in
+            ``LEARNKIT_KERNELS``.
         MissingDependencyError: its library is not installed.
         BackendError: its device cannot be used. There is never a silent fall-back to another.
 
@@ -215,7 +216,11 @@ def get_backend(name: str | Backend | None = None, device: str | None = None) ->
     backend = _instances.get(key)
     if backend is None:
         factory = registry.get("backend", name)
-        backend = _instances[key] = factory(device)
+        backend = factory(device)
+        from learnkit.backends.replacement import dress  # which stands on this module
+
+        dress(backend)
+        backend = _instances.setdefault(key, backend)
     return backend
 
 

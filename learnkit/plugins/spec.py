@@ -8,7 +8,7 @@ from typing import Any
 
 from learnkit.errors import ArgumentError
 
-__all__ = ["parse_spec", "parse_value"]
+__all__ = ["parse_spec", "parse_value", "split_specs"]
 
 _FORM = "a component is written name:option=value,option=value"
 _WORDS = {"true": True, "false": False, "none": None}
@@ -59,6 +59,26 @@ def parse_value(text: str) -> Any:
             return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
+
+
+def split_specs(text: str) -> list[str]:
+    """The components of a list: a comma begins a new one unless ``option=value`` follows.
+
+    Raises:
+        ArgumentError: a bracket or quote is not closed, or a component has no name.
+
+    >>> split_specs("flip, jitter:std=0.1,clip=(0, 1),mixup")
+    ['flip', 'jitter:std=0.1,clip=(0, 1)', 'mixup']
+    """
+    found: list[str] = []
+    for part in _split(text, text):
+        if found and "=" in part.partition(":")[0]:
+            found[-1] += "," + part
+        else:
+            found.append(part.strip())
+    if not all(found):
+        raise ArgumentError(f"{text!r} has a component without a name", hint=_FORM)
+    return found
 
 
 def _split(text: str, options: str) -> list[str]:

@@ -262,7 +262,8 @@ def learnkit_register_commands(register: Register) -> None:
 
     Args:
         register: takes a name and a ``click.Command``, as ``@click.command()`` makes one. It returns the
-            exit code or ``None``; a :class:`~learnkit.errors.LearnkitError` becomes a message and an exit code.
+            exit code or ``None``; a :class:`~learnkit.errors.LearnkitError` becomes a message and the
+            exit code of its class.
     """
 
 

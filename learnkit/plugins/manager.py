@@ -17,27 +17,16 @@ Environment variables, read when plugins are loaded:
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
-import re
-import sys
 import threading
-import traceback
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
-
-import pluggy
+from dataclasses import replace
 
 from learnkit.errors import PluginError, did_you_mean
 from learnkit.plugins.hooks import Factory, PluginHooks
 from learnkit.plugins.hookspecs import KINDS
-from learnkit.plugins.records import PluginRecord, Status
-from learnkit.plugins.requirements import unmet_requirement
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+from learnkit.plugins.loading import Candidate, attempt, candidates, listed_names, strictly
+from learnkit.plugins.records import PluginRecord
 
 __all__ = ["DEFAULT_PLUGINS", "GROUP", "PluginManager"]
 
@@ -46,41 +35,6 @@ DEFAULT_PLUGINS: tuple[str, ...] = ("learnkit.plugins.builtin",)
 
 #: The entry-point group in which third parties announce plugins.
 GROUP = "learnkit"
-
-
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """An entry point, what is known of its distribution, and what it registered once loaded."""
-
-    entry: EntryPoint
-    distribution: str
-    version: str
-    requires: tuple[str, ...]
-    components: dict[str, dict[str, Factory]] = field(default_factory=dict)
-    detail: str = ""
-
-    @classmethod
-    def of(cls, entry: EntryPoint) -> _Candidate:
-        # An uninstallation that was cut short leaves entry points without the metadata beside them.
-        try:
-            assert entry.dist is not None
-            name, version = entry.dist.metadata["Name"] or "", entry.dist.version or ""
-            return cls(entry, name, version, tuple(entry.dist.requires or ()))
-        except Exception:
-            return cls(entry, "", "", ())
-
-    @property
-    def who(self) -> str:
-        return (
-            f"{self.distribution} {self.version}".strip() or f"an unnamed distribution ({self.entry.value})"
-        )
-
-    def answers_to(self, names: frozenset[str]) -> bool:
-        return self.entry.name in names or _normalized(self.distribution) in map(_normalized, names)
-
-    def record(self, status: Status, detail: str = "", trace: str = "") -> PluginRecord:
-        offered = {kind: tuple(found) for kind, found in self.components.items()} if status == "ok" else {}
-        return PluginRecord(self.entry.name, self.distribution, self.version, status, detail, offered, trace)
 
 
 class PluginManager:
@@ -137,6 +91,11 @@ class PluginManager:
             self._disabled = reason
             self._third_party = None
 
+    @property
+    def disabled(self) -> str:
+        """Why installed plugins are not to be used, or ``""``."""
+        return self._disabled
+
     def _hooks_of(self, module: str) -> PluginHooks:
         hooks = self._builtin_hooks.get(module)
         if hooks is None:
@@ -161,12 +120,9 @@ class PluginManager:
             return loaded
 
     def _load_entry_points(self) -> tuple[dict[str, dict[str, Factory]], tuple[PluginRecord, ...]]:
-        from importlib.metadata import entry_points  # only needed when a name is not built in
-
-        found = [_Candidate.of(entry) for entry in entry_points(group=GROUP)]
-        found.sort(key=lambda candidate: (candidate.entry.name, candidate.distribution))
+        found = candidates(GROUP)
         records: list[PluginRecord] = []
-        loaded: list[_Candidate] = []
+        loaded: list[Candidate] = []
         for candidate in self._chosen(found, records):
             result = self._load_one(candidate)
             if isinstance(result, PluginRecord):
@@ -180,14 +136,13 @@ class PluginManager:
                 table[kind].update(components)
         return dict(table), tuple(sorted(records, key=lambda record: (record.name, record.distribution)))
 
-    def _chosen(self, found: list[_Candidate], records: list[PluginRecord]) -> list[_Candidate]:
+    def _chosen(self, found: list[Candidate], records: list[PluginRecord]) -> list[Candidate]:
         """The plugins to load: asked for, and the only one of their name."""
         if self._disabled:
             records += [candidate.record("blocked", self._disabled) for candidate in found]
             return []
-        listed = os.environ.get("LEARNKIT_PLUGINS")
-        if listed is not None:
-            names = frozenset(name.strip() for name in listed.split(",") if name.strip())
+        names = listed_names()
+        if names is not None:
             records += [
                 c.record("blocked", "not in LEARNKIT_PLUGINS") for c in found if not c.answers_to(names)
             ]
@@ -195,7 +150,7 @@ class PluginManager:
                 if not any(candidate.answers_to(frozenset({name})) for candidate in found):
                     known = [candidate.entry.name for candidate in found]
                     detail = f"named in LEARNKIT_PLUGINS, and not installed{did_you_mean(name, known)}"
-                    records.append(_strictly(PluginRecord(name, "", "", "failed", detail)))
+                    records.append(strictly(PluginRecord(name, "", "", "failed", detail)))
             found = [candidate for candidate in found if candidate.answers_to(names)]
         chosen = []
         for candidate in found:
@@ -204,30 +159,20 @@ class PluginManager:
                 chosen.append(candidate)
             else:
                 detail = f"the plugin name {candidate.entry.name!r} is used by {_listed(same)}"
-                records.append(_strictly(candidate.record("conflict", detail)))
+                records.append(strictly(candidate.record("conflict", detail)))
         return chosen
 
-    def _load_one(self, candidate: _Candidate) -> _Candidate | PluginRecord:
+    def _load_one(self, candidate: Candidate) -> Candidate | PluginRecord:
         """Import one plugin and collect what it registers of every kind, or say why not."""
-        # The version by name, as this module stands below the package it asks.
-        running = self._version or str(importlib.import_module("learnkit").__version__)
-        unmet = unmet_requirement(candidate.requires, running)
-        if unmet is not None:
-            return _strictly(candidate.record("incompatible", f"needs {unmet}, running {running}"))
-        try:
-            # sys.stdout belongs to the program: what a plugin prints must not end up in its --json.
-            with contextlib.redirect_stdout(sys.stderr):
-                hooks = PluginHooks(candidate.entry.load(), candidate.entry.name)
-                components = {kind: found for kind in KINDS if (found := hooks.components(kind))}
-        except KeyboardInterrupt:
-            raise
-        except BaseException as exc:  # SystemExit too: a plugin must not end the program
-            trace = "".join(traceback.format_exception(exc))
-            return _strictly(candidate.record("failed", _one_line(exc), trace), exc)
-        detail = "it registers nothing" if not components else ""
-        return replace(candidate, components=components, detail=detail)
 
-    def _without_conflicts(self, loaded: list[_Candidate], records: list[PluginRecord]) -> list[_Candidate]:
+        def collect(hooks: PluginHooks) -> Candidate:
+            components = {kind: found for kind in KINDS if (found := hooks.components(kind))}
+            detail = "it registers nothing" if not components else ""
+            return replace(candidate, components=components, detail=detail)
+
+        return attempt(candidate, self._version, collect)
+
+    def _without_conflicts(self, loaded: list[Candidate], records: list[PluginRecord]) -> list[Candidate]:
         """Leave out every plugin that offers a name which is built in or which another offers too.
 
         Both of two plugins go: which of them is meant must not depend on the order of loading.
@@ -241,10 +186,10 @@ class PluginManager:
                 if name in self.builtin(kind)
             ]
             if taken:
-                records.append(_strictly(candidate.record("conflict", "; ".join(taken))))
+                records.append(strictly(candidate.record("conflict", "; ".join(taken))))
             else:
                 remaining.append(candidate)
-        offers: dict[tuple[str, str], list[_Candidate]] = defaultdict(list)
+        offers: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
         for candidate in remaining:
             for kind, components in candidate.components.items():
                 for name in components:
@@ -257,38 +202,11 @@ class PluginManager:
                 if len(by) > 1 and candidate in by
             ]
             if taken:
-                records.append(_strictly(candidate.record("conflict", "; ".join(taken))))
+                records.append(strictly(candidate.record("conflict", "; ".join(taken))))
             else:
                 kept.append(candidate)
         return kept
 
 
-def _strictly(record: PluginRecord, cause: BaseException | None = None) -> PluginRecord:
-    """The record of a plugin that cannot be used; raises if ``LEARNKIT_STRICT_PLUGINS`` is set."""
-    if os.environ.get("LEARNKIT_STRICT_PLUGINS", "0") not in ("", "0"):
-        raise PluginError(
-            f"plugin {record.name!r}: {record}", hint="raised as LEARNKIT_STRICT_PLUGINS is set"
-        ) from cause
-    return record
-
-
-def _one_line(exc: BaseException) -> str:
-    """The exception's type and the first line of its text; for pluggy's own, all of it on one line."""
-    try:
-        text = str(exc)
-    except Exception:
-        text = ""
-    if isinstance(exc, pluggy.PluginValidationError):
-        return " ".join(text.split())
-    first = text.strip().partition("\n")[0]
-    if isinstance(exc, PluginError):
-        return first
-    return f"{type(exc).__name__}: {first}" if first else type(exc).__name__
-
-
-def _listed(candidates: list[_Candidate]) -> str:
+def _listed(candidates: list[Candidate]) -> str:
     return " and ".join(candidate.who for candidate in candidates)
-
-
-def _normalized(distribution: str) -> str:
-    return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from learnkit.cli.plugins.list import list_plugins
+from learnkit.cli.plugins.new import new_plugin
 
 __all__ = ["plugins"]
 
@@ -18,5 +19,5 @@ def plugins(context: click.Context) -> None:
         context.invoke(list_plugins, as_json=False)
 
 
-for command in (list_plugins,):
+for command in (list_plugins, new_plugin):
     plugins.add_command(command)

@@ -1,8 +1,8 @@
 """A package for a plugin, from the templates in ``learnkit/plugins/templates``.
 
-A template is a text with ``$name``, ``$Class``, ``$module``, ... in it, as ``string.Template`` writes them. Those in
-``package`` are the same for every kind; the folder of a kind holds its module, its tests, and ``about.toml`` with
-what the others need to know of it.
+A template is a text with ``$name``, ``$Class``, ``$module``, ... in it, as ``string.Template`` writes them.
+Those in ``package`` are the same for every kind; the folder of a kind holds its module, its tests, and
+``about.toml`` with what the others need to know of it.
 """
 
 from __future__ import annotations

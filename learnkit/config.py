@@ -41,6 +41,9 @@ class RunConfig:
         hidden: widths of the hidden layers; empty for a linear model.
         dropout: in [0, 1); ``None`` is chosen by the number of rows and the task.
         activation, loss, optimizer, schedule: components; ``None`` is chosen by the task.
+        init, constraint: components, of the weights of the hidden layers; ``None`` is what ``Linear`` has.
+        layer: a component, put behind each hidden layer and given its width.
+        transform, metric, callback: lists of components, in front of the optimizer, reported, and called.
         lr: the learning rate, and the peak of the schedule; ``None`` is the optimizer's.
         clip: the largest global norm of a gradient; 0 for no clipping.
         epochs, batch_size: >= 1; ``None`` is chosen by the number of rows.
@@ -69,6 +72,12 @@ class RunConfig:
     loss: Spec | None = None
     optimizer: Spec | None = None
     schedule: Spec = "onecycle"
+    init: Spec | None = None
+    constraint: Spec | None = None
+    layer: Spec | None = None
+    transform: tuple[Spec, ...] = ()
+    metric: tuple[Spec, ...] = ()
+    callback: tuple[Spec, ...] = ()
     lr: float | None = None
     clip: float = 1.0
     epochs: int | None = None
@@ -213,6 +222,10 @@ def _component(value: Any) -> bool:
     return _text(value) or (isinstance(value, Mapping) and _text(value.get("name")))
 
 
+def _components(value: Any) -> bool:
+    return isinstance(value, tuple) and all(map(_component, value))
+
+
 def _count(least: int, below: int | None = None) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and value >= least and (below is None or value < below)
 
@@ -245,6 +258,12 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "loss": (_component, _NAMED),
     "optimizer": (_component, _NAMED),
     "schedule": (_component, _NAMED),
+    "init": (_component, _NAMED),
+    "constraint": (_component, _NAMED),
+    "layer": (_component, _NAMED),
+    "transform": (_components, f"a list, each item {_NAMED}"),
+    "metric": (_components, f"a list, each item {_NAMED}"),
+    "callback": (_components, f"a list, each item {_NAMED}"),
     "lr": (lambda value: _number(value) and value > 0, "a number > 0"),
     "clip": (lambda value: _number(value) and value >= 0, "a number >= 0; 0 is no clipping"),
     "epochs": (_count(1), "an integer >= 1"),

@@ -13,15 +13,36 @@ from learnkit.backends.base import Backend
 from learnkit.config import RunConfig, Spec
 from learnkit.errors import ArgumentError, LearnkitError
 from learnkit.losses.base import Loss
-from learnkit.nn import Dropout, Linear, Module, Sequential
-from learnkit.optim import Accumulate, Chain, ClipByGlobalNorm, Groups, LossScale, SkipNonFinite, chain
+from learnkit.metrics import Metric
+from learnkit.nn import Constraint, Dropout, Linear, Module, Sequential
+from learnkit.nn.init import Initializer
+from learnkit.optim import (
+    Accumulate,
+    Chain,
+    ClipByGlobalNorm,
+    Groups,
+    LossScale,
+    SkipNonFinite,
+    Transform,
+    chain,
+)
 from learnkit.optim.base import Optimizer
 from learnkit.plugins import registry
+from learnkit.plugins.construct import signature_of
 from learnkit.plugins.spec import parse_spec
 from learnkit.schedules.base import Schedule
 from learnkit.schedules.named import gives_peak, peak_field, with_peak
+from learnkit.training import Callback
 
-__all__ = ["check_components", "make_loss", "make_model", "make_optimizer", "settled"]
+__all__ = [
+    "check_components",
+    "make_callbacks",
+    "make_loss",
+    "make_metrics",
+    "make_model",
+    "make_optimizer",
+    "settled",
+]
 
 #: Transforms that clipping comes after.
 _MAKE_GRADIENT = (Accumulate, LossScale, SkipNonFinite)
@@ -117,6 +138,8 @@ def check_components(config: RunConfig) -> Backend:
     make_model(example, 1, 1)
     make_loss(example)
     make_optimizer(example)
+    make_metrics(example)
+    make_callbacks(example)
     with _Named(config, "backend"):
         return get_backend(config.backend, config.device)
 
@@ -125,14 +148,54 @@ def make_model(config: RunConfig, n_features: int, n_outputs: int) -> Sequential
     """A network of fully connected layers; its output starts at 0, the mean of a standardised target."""
     layers: list[Module] = []
     width = n_features
+    options: dict[str, Any] = {}
+    if config.init is not None:
+        with _Named(config, "init"):
+            options["weight_init"] = _made("initializer", config.init, Initializer)
+    if config.constraint is not None:
+        with _Named(config, "constraint"):
+            options["weight_constraint"] = _made("constraint", config.constraint, Constraint)
     for hidden in config.hidden:
-        layers.append(Linear(width, hidden))
+        layers.append(Linear(width, hidden, **options))
+        if config.layer is not None:
+            with _Named(config, "layer"):
+                layers.append(_made_layer(config.layer, hidden))
         with _Named(config, "activation"):
             layers.append(_made("activation", config.activation, Module))
         if config.dropout:
             layers.append(Dropout(config.dropout))
         width = hidden
     return Sequential(*layers, Linear(width, n_outputs, weight_init="zeros"))
+
+
+def _made_layer(spec: Spec, width: int) -> Module:
+    """A layer that keeps the width; the first option that must be given is the width."""
+    name, options = parse_spec(spec) if isinstance(spec, str) else (str(spec["name"]), dict(spec))
+    parameters = signature_of(registry.get("layer", name)).parameters.values()
+    needed = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    missing = [needed[0]] if needed and needed[0] not in options else []
+    layer: Module = _made("layer", spec, Module, **dict.fromkeys(missing, width))
+    return layer
+
+
+def make_metrics(config: RunConfig) -> list[Metric]:
+    """The metrics that are reported beside those of the task.
+
+    Raises:
+        ArgumentError: one is unknown, or an option of it is wrong.
+    """
+    with _Named(config, "metric"):
+        return [_made("metric", spec, Metric) for spec in config.metric]
+
+
+def make_callbacks(config: RunConfig) -> list[Callback]:
+    """The callbacks that were asked for, in their order.
+
+    Raises:
+        ArgumentError: one is unknown, or an option of it is wrong.
+    """
+    with _Named(config, "callback"):
+        return [_made("callback", spec, Callback) for spec in config.callback]
 
 
 def make_loss(config: RunConfig) -> Loss:
@@ -160,6 +223,9 @@ def make_optimizer(config: RunConfig) -> Optimizer:
                 hint="leave one of them out",
             )
         optimizer: Optimizer = _made("optimizer", config.optimizer, Optimizer)
+    if config.transform:
+        with _Named(config, "transform"):
+            optimizer = chain(*(_made("transform", t, Transform) for t in config.transform), optimizer)
     peak = getattr(optimizer, "lr", None) if config.lr is None else config.lr
     if not isinstance(peak, Schedule):
         with _Named(config, "schedule"):

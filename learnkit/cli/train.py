@@ -45,6 +45,14 @@ NARROW = 512
 )
 @click.option("--optimizer", metavar="SPEC", help="Default adamw; with options: sgd:lr=0.1,momentum=0.9.")
 @click.option("--schedule", metavar="SPEC", help="Default onecycle; it peaks at the optimizer's lr.")
+@click.option("--init", metavar="SPEC", help="Start of the hidden layers' weights; default he_normal.")
+@click.option("--layer", metavar="SPEC", help="A layer behind each hidden one, such as layer_norm.")
+@click.option("--constraint", metavar="SPEC", help="On the hidden layers' weights, such as max_norm.")
+@click.option(
+    "--transform", metavar="SPEC", multiple=True, help="Of gradients, such as centralize; repeatable."
+)
+@click.option("--metric", metavar="SPEC", multiple=True, help="Report one more metric; may be repeated.")
+@click.option("--callback", metavar="SPEC", multiple=True, help="Call it as training goes; repeatable.")
 @click.option("--lr", type=float, metavar="LR", help="Learning rate. Default 0.005, or that of --optimizer.")
 @click.option("--clip", type=float, metavar="NORM", help="Largest gradient norm; default 1, 0 for none.")
 @click.option("--epochs", type=int, metavar="N", help="Default by rows: 20 to 100.")
@@ -86,7 +94,7 @@ def train(
     learnkit train data.csv --target price --hidden 256,128 --lr 3e-3
     """
     given = {key: value for key, value in options.items() if value is not None}
-    for repeated in ("ignore", "categorical"):
+    for repeated in ("ignore", "categorical", "transform", "metric", "callback"):
         if not given[repeated]:
             del given[repeated]
     config = _configured(config_file, given)

@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from learnkit.cli.building import check_components, make_loss, make_model, make_optimizer, settled
+from learnkit.cli.building import (
+    check_components,
+    make_callbacks,
+    make_loss,
+    make_metrics,
+    make_model,
+    make_optimizer,
+    settled,
+)
 from learnkit.cli.interrupt import Interruptible
 from learnkit.cli.measures import Baseline, Report, measure
 from learnkit.cli.output import Talk, print_json
@@ -136,6 +144,7 @@ def prepare(config: RunConfig, backend: Any, talk: Talk) -> Prepared:
     if code.task == "regression":
         metrics = [InOriginalUnits(name, scale=code.std, shift=code.mean) for name in ("rmse", "mae")]
         metrics.append("r2")
+    metrics += make_metrics(config)
     trainer = Trainer(
         make_model(config, preprocessor.n_features, code.n_outputs),
         make_loss(config).resolve((len(y), code.n_outputs), y),
@@ -172,7 +181,7 @@ def _fit(prepared: Prepared, run: RunDirectory, interrupt: Interruptible, talk: 
     assert config.epochs is not None
     assert config.batch_size is not None
     x, y = prepared.arrays["training"]
-    callbacks: list[Callback] = [interrupt, MetricsFile(run.metrics)]
+    callbacks: list[Callback] = [interrupt, MetricsFile(run.metrics), *make_callbacks(config)]
     if not talk.quiet:
         callbacks.append(progress_for(config.epochs, prepared.steps, talk.stream))
     stopping = None if config.patience is None else EarlyStopping(patience=config.patience)

@@ -16,7 +16,7 @@ CORE = {"numpy", "array_api_compat", "pluggy"}
 
 _LOW = {"errors", "checks", "plugins"}
 _ARRAYS = {*_LOW, "backends"}
-_MODELS = {*_ARRAYS, "autodiff"}
+_MODELS = {*_ARRAYS, "fuse", "autodiff"}
 _PARTS = {*_MODELS, "nn", "losses", "optim", "schedules", "metrics", "data"}
 #: part: the parts it may import. ``plugins.builtin`` is a part of its own, high up.
 MAY_IMPORT = {
@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "plugins": {"errors"},
     "conventions": _LOW,
     "backends": _LOW,
-    "autodiff": _ARRAYS,
+    "autodiff": {*_ARRAYS, "fuse"},
     "fuse": _ARRAYS,
     "nn": _MODELS,
     "losses": _MODELS,
@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 #: The only parts that call NumPy by its name; all others use the namespace of their arrays.
-USES_NUMPY = {"backends", "data", "cli", "testing", "interop"}
+USES_NUMPY = {"backends", "fuse", "data", "cli", "testing", "interop"}
 
 
 def files():

@@ -28,7 +28,8 @@ Array = Any
 
 #: Python's own numbers. ``np.float64`` is a subclass of ``float`` and is *not* one of them, so code
 #: asks for the exact type: a NumPy scalar takes part in type promotion, a Python number does not.
-PYTHON_SCALARS = frozenset({bool, int, float, complex})
+#: Not frozen: ``learnkit.fuse`` adds the type that stands for such a number while a function is traced.
+PYTHON_SCALARS: set[type] = {bool, int, float, complex}
 
 _namespaces: dict[type, Any] = {}
 

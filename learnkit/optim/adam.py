@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -37,7 +36,7 @@ def _adam_step(
     square *= 1 - b2
     v = b2 * v
     v += square
-    correction, root_correction = 1 - b1**step, math.sqrt(1 - b2**step)
+    correction, root_correction = 1 - b1**step, (1 - b2**step) ** 0.5
     denominator = v
     if largest:  # AMSGrad
         if corrected:
@@ -49,7 +48,7 @@ def _adam_step(
         root += eps
         lr *= root_correction
     else:
-        root /= root_correction
+        root *= 1 / root_correction
         root += eps
     move = (lr / correction) * m
     move /= root

@@ -241,7 +241,7 @@ def _squareplus_slope(xp: Any, x: Array, *, b: float) -> Array:
 
 
 def _root(xp: Any, x: Array, b: float) -> Array:
-    return xp.hypot(x, _number(xp, x, math.sqrt(b)))
+    return xp.hypot(x, _number(xp, x, b**0.5))
 
 
 def _made(name: str, value: Formula, slope: Formula) -> Primitive:

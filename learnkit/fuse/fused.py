@@ -1,0 +1,236 @@
+"""Functions of arrays that run as one kernel: traced once for each kind of arguments."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from learnkit.backends.base import Array
+from learnkit.fuse.emit_numpy import numpy_source
+from learnkit.fuse.host import NotFusable
+from learnkit.fuse.launch import Launch, engine, launch_for, library_of
+from learnkit.fuse.symbols import Symbol
+from learnkit.fuse.trace import Argument, Trace, trace
+
+__all__ = ["Fused", "Kernel"]
+
+_log = logging.getLogger("learnkit.fuse")
+
+#: Traces of a function that are kept; it has more where it compares a number that changes at every call.
+_MOST = 16
+
+#: Kernels by what they compute: equal traces of two functions are compiled once.
+_launches: dict[Any, Launch] = {}
+
+
+class Kernel:
+    """A function on arrays of given dtypes: its traces, and the one that holds for the numbers of a call.
+
+    Args:
+        name: for messages.
+        call: ``(arrays, numbers) -> result``, on symbols.
+        arguments: of the arrays.
+        library: of the arrays, from ``library_of``.
+        targets: for each output the argument that it overwrites; ``None`` makes all outputs new.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        call: Callable[[list[Any], Mapping[str, Any]], Any],
+        arguments: tuple[Argument, ...],
+        library: str,
+        targets: tuple[int, ...] | None = None,
+    ) -> None:
+        self.name = name
+        self._call = call
+        self._arguments = arguments
+        self._library = library
+        self._targets = targets
+        self._held: list[tuple[Any, Launch, bool]] = []
+        self._again = False
+        #: Why the function cannot be fused; nothing if it can.
+        self.reason = ""
+        #: Whether it returns one array; not known before the first call.
+        self.single: bool | None = None
+
+    def run(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
+        """The result, or ``NotImplemented`` if the function has to be run plainly; see :attr:`reason`.
+
+        With targets the arrays are overwritten and the result means nothing.
+        """
+        if not self._again:
+            for host, launch, single in self._held:
+                scalars = host(*numbers.values(), *shape) if host is not None else ()
+                if scalars is not None:
+                    made = launch(arrays, scalars)
+                    return made[0] if single else made
+            if self.reason:
+                return NotImplemented
+        return self._traced(arrays, numbers, shape)
+
+    def fits(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> bool:
+        """Whether the function is fused for these arguments, and returns one array."""
+        if self.single is None:
+            if self.run(arrays, numbers, shape) is NotImplemented:
+                self.single = False
+        return bool(self.single)
+
+    def _traced(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
+        found: Trace | None = None
+        if not self._again:
+            try:
+                found = trace(self._call, self._arguments, shape, numbers)
+            except NotFusable as error:
+                self.reason = str(error)
+        if found is None:
+            # Once more with the numbers of this call: that allows all Python code about numbers, and
+            # costs a trace in each call, which is still much less than running the function plainly.
+            try:
+                found = trace(self._call, self._arguments, shape, numbers, retraced=True)
+            except NotFusable as error:
+                self._again = False
+                self.reason = str(error)
+                _log.debug("%s runs unfused: %s", self.name, self.reason)
+                return NotImplemented
+            if not self._again:
+                _log.debug("%s is traced at every call: %s", self.name, self.reason)
+            self._again, self.reason = True, ""
+        targets = self._places(found)
+        if targets is None:
+            self._again = False
+            self.reason = f"it returns {len(found.outputs)} arrays"
+            return NotImplemented
+        launch = _compiled(found, targets, self._library)
+        self.single = found.single
+        single = found.single and not found.reduction and self._targets is None
+        if self._again:
+            made = launch(arrays, found.numbers)
+            return made[0] if single else made
+        if len(self._held) == _MOST:  # its conditions change from call to call
+            self._held.clear()
+            self._again = True
+            return self._traced(arrays, numbers, shape)
+        self._held.insert(0, (found.host, launch, single))
+        scalars = () if found.host is None else found.host(*numbers.values(), *shape)
+        made = launch(arrays, scalars)
+        return made[0] if single else made
+
+    def _places(self, found: Trace) -> tuple[int | None, ...] | None:
+        if self._targets is None:
+            return (None,) * len(found.outputs)
+        if len(self._targets) != len(found.outputs) or found.reduction:
+            return None
+        return self._targets
+
+
+def _compiled(found: Trace, targets: tuple[int | None, ...], library: str) -> Launch:
+    kinds = tuple((str(a.dtype), a.full) for a in found.arguments)
+    outputs = tuple(str(y.dtype) for y in found.outputs)
+    key = (library, engine(), numpy_source(found, targets), kinds, outputs, found.reduction, targets)
+    launch = _launches.get(key)
+    if launch is None:
+        launch = _launches[key] = launch_for(found, targets, library)
+    return launch
+
+
+class Fused:
+    """A function written for the standard, run as one kernel where that is possible.
+
+    Args:
+        function: of arrays and, by name, of options. What it computes must depend on nothing else.
+        name: for messages.
+
+    On arrays of other libraries, of several shapes or without floating-point numbers, and where it does
+    something that is not elementwise, it runs as it is.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str = "") -> None:
+        self.function = function
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+        self._kernels: dict[Any, Kernel] = {}
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        prepared = self.prepared(args, options)
+        if prepared is not None:
+            kernel, arrays, numbers, shape = prepared
+            made = kernel.run(arrays, numbers, shape)
+            if made is not NotImplemented:
+                return tuple(made) if type(made) is list else made
+        return self.function(*args, **options)
+
+    def prepared(
+        self, args: tuple[Any, ...], options: Mapping[str, Any]
+    ) -> tuple[Kernel, list[Array], dict[str, Any], tuple[int, ...]] | None:
+        """The kernel for these arguments and what it is run on, or ``None`` if there is none."""
+        library, shape = "", None
+        key: list[Any] = []
+        arrays: list[Array] = []
+        numbers: dict[str, Any] = {}
+        for i, a in enumerate(args):
+            t = type(a)
+            if t is float or t is int:
+                numbers[f"p{i}"] = a
+                key.append(t)
+                continue
+            if t is not np.ndarray:
+                if t is Symbol:
+                    return None
+                if not isinstance(a, np.generic) and not library_of(a):
+                    if a is None or t in (bool, str):
+                        key.append(a)
+                        continue
+                    return None
+            if a.shape:
+                if shape is None:
+                    shape, library = a.shape, library_of(a)
+                elif a.shape != shape:
+                    return None
+            arrays.append(a)
+            key.append((a.dtype.char, a.ndim))
+        if shape is None or 0 in shape:
+            return None
+        for name, value in options.items():
+            if type(value) is float:
+                numbers[f"k_{name}"] = value
+                key.append((name, float))
+            else:
+                key.append((name, value))
+        if library == "numpy" and engine() == "off":
+            return None
+        try:
+            found = self._kernels.get((library, *key))
+        except TypeError:  # an option that cannot be hashed
+            return None
+        if found is None:
+            found = self._kernels[(library, *key)] = self._kernel(args, options, library)
+        return found, arrays, numbers, shape
+
+    def _kernel(self, args: tuple[Any, ...], options: Mapping[str, Any], library: str) -> Kernel:
+        places: list[Any] = []  # for each positional argument: where its value comes from
+        arguments = []
+        for i, a in enumerate(args):
+            if type(a) in (float, int):
+                places.append(f"p{i}")
+            elif hasattr(a, "dtype"):
+                places.append(len(arguments))
+                arguments.append(Argument(np.dtype(a.dtype), bool(a.shape)))
+            else:
+                places.append((a,))
+        fixed = {n: v for n, v in options.items() if type(v) is not float}
+        named = [n for n, v in options.items() if type(v) is float]
+        function = self.function
+
+        def call(symbols: list[Any], numbers: Mapping[str, Any]) -> Any:
+            given = [
+                p[0] if type(p) is tuple else numbers[p] if type(p) is str else symbols[p] for p in places
+            ]
+            return function(*given, **fixed, **{n: numbers[f"k_{n}"] for n in named})
+
+        return Kernel(self.name, call, tuple(arguments), library)
+
+    def __repr__(self) -> str:
+        return f"<fused {self.name}>"

@@ -1,0 +1,197 @@
+"""From a trace to something that runs: one function for each array library.
+
+A *launch* takes the array arguments and the scalars of the host, and returns the new arrays in the order of
+the outputs that overwrite nothing, or the value of a sum.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from learnkit.backends.base import Array, size_of
+from learnkit.errors import ArgumentError
+from learnkit.fuse import cache, threads
+from learnkit.fuse.emit_cupy import cuda_text
+from learnkit.fuse.emit_numba import CHUNK, numba_source
+from learnkit.fuse.emit_numpy import numpy_source
+from learnkit.fuse.trace import Trace
+
+__all__ = ["Launch", "engine", "launch_for", "library_of"]
+
+Launch = Callable[[list[Array], tuple[Any, ...]], Any]
+
+#: Elements in a block of NumPy calls: its buffers stay in the second-level cache.
+BLOCK = 16384
+#: From so many elements on, threads share the work; fewer are done before another thread has woken up.
+SHARED = 200_000
+
+_LIBRARIES = {"numpy": "numpy", "cupy": "cupy"}
+
+
+def library_of(x: Array) -> str:
+    """``"numpy"``, ``"cupy"``, or nothing for arrays of a library that fusion does not know."""
+    return _LIBRARIES.get(type(x).__module__.partition(".")[0], "")
+
+
+def engine() -> str:
+    """What runs fused functions on NumPy arrays: ``"numba"``, ``"blocks"``, or ``"off"``.
+
+    ``LEARNKIT_FUSE`` chooses; otherwise Numba if it is installed (the extra ``fast``), else blocks.
+
+    Raises:
+        ArgumentError: ``LEARNKIT_FUSE`` is another word, or Numba is asked for and not installed.
+    """
+    return _engine(os.environ.get("LEARNKIT_FUSE", ""))
+
+
+@functools.cache
+def _engine(asked: str) -> str:
+    if asked in ("0", "off"):
+        return "off"
+    if asked not in ("", "numba", "blocks"):
+        raise ArgumentError(f"LEARNKIT_FUSE is {asked!r}, expected 'numba', 'blocks' or 'off'")
+    installed = importlib.util.find_spec("numba") is not None
+    if asked == "numba" and not installed:
+        raise ArgumentError(
+            "LEARNKIT_FUSE is 'numba', and Numba is not installed", hint='pip install "pylearnkit[fast]"'
+        )
+    return asked or ("numba" if installed else "blocks")
+
+
+def launch_for(trace: Trace, targets: tuple[int | None, ...], library: str) -> Launch:
+    """The compiled form of a trace.
+
+    Args:
+        targets: for each output the argument that it overwrites, or ``None``.
+        library: from :func:`library_of`.
+    """
+    if library == "cupy":
+        return _cupy_launch(trace, targets)
+    if engine() == "numba":
+        return _numba_launch(trace, targets)
+    return _block_launch(trace, targets)
+
+
+def _full_arguments(trace: Trace) -> list[int]:
+    return [i for i, a in enumerate(trace.arguments) if a.full]
+
+
+def _flat(x: Array) -> Array:
+    return x if type(x) is np.ndarray and x.ndim == 1 else np.ascontiguousarray(x).reshape(-1)
+
+
+def _used(source: str, trace: Trace) -> list[int]:
+    """The arguments in the signature of generated source."""
+    signature = source.split("def kernel(", 1)[1].split(")", 1)[0].split(", ")
+    return [i for i in range(len(trace.arguments)) if f"a{i}" in signature]
+
+
+def _numba_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
+    source = numba_source(trace, targets)
+    kernel = cache.loaded(source).kernel
+    used = _used(source, trace)
+    first = _full_arguments(trace)[0]
+    new = tuple(y.dtype for y, target in zip(trace.outputs, targets, strict=True) if target is None)
+    if trace.reduction:
+        return _summed(kernel, trace, used, first, CHUNK, lambda lo, hi: (lo, hi))
+
+    def launch(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
+        shape = arrays[first].shape
+        flat = [_flat(arrays[i]) for i in used]
+        made = [np.empty(shape, dtype) for dtype in new]
+        n = arrays[first].size
+        arguments = (*flat, *[m.reshape(-1) for m in made], *scalars) if new else (*flat, *scalars)
+        if n < SHARED:
+            kernel(0, n, *arguments)
+        else:
+            threads.share(lambda lo, hi: kernel(lo, hi, *arguments), n)
+        return made
+
+    return launch
+
+
+def _block_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
+    source = numpy_source(trace, targets)
+    made: dict[str, Any] = {}
+    exec(source, made)
+    kernel = made["kernel"]
+    used = _used(source, trace)
+    first = _full_arguments(trace)[0]
+    new = tuple(y.dtype for y, target in zip(trace.outputs, targets, strict=True) if target is None)
+    if trace.reduction:
+        return _summed(kernel, trace, used, first, BLOCK, _block_starts)
+
+    def launch(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
+        shape, n = arrays[first].shape, arrays[first].size
+        results = [np.empty(shape, dtype) for dtype in new]
+        if n:
+            # Equal blocks: a short last one costs as many calls as a full one.
+            size = -(-n // max(1, round(n / BLOCK)))
+            flat = [_flat(arrays[i]) for i in used]
+            kernel(range(0, n, size), size, *flat, *(r.reshape(-1) for r in results), *scalars)
+        return results
+
+    return launch
+
+
+def _block_starts(lo: int, hi: int) -> tuple[range, int]:
+    return range(lo * BLOCK, hi * BLOCK, BLOCK), BLOCK
+
+
+def _summed(
+    kernel: Any,
+    trace: Trace,
+    used: list[int],
+    first: int,
+    chunk: int,
+    part: Callable[[int, int], tuple[Any, Any]],
+) -> Launch:
+    """A sum or mean: partial sums of fixed chunks in double precision, added in their order."""
+    dtype = trace.outputs[0].dtype.type
+    mean = trace.reduction == "mean"
+
+    def launch(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
+        n = arrays[first].size
+        chunks = -(-n // chunk)
+        sums = np.zeros(chunks)
+        arguments = (*(_flat(arrays[i]) for i in used), sums, *scalars)
+        if n < SHARED or part is _block_starts:
+            kernel(*part(0, chunks), *arguments)
+        else:
+            threads.share(lambda lo, hi: kernel(lo, hi, *arguments), chunks, 1)
+        total = math.fsum(sums.tolist()) if chunks > 1 and np.isfinite(sums).all() else float(sums.sum())
+        return dtype(total / n if mean else total)
+
+    return launch
+
+
+def _cupy_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
+    import cupy
+
+    text = cuda_text(trace)
+    # As in CuPy itself: what is compiled is kept on disk by its text.
+    kernel = cupy.ElementwiseKernel(text.inputs, text.outputs, text.body, "learnkit_fused")
+    first = _full_arguments(trace)[0]
+    outputs = trace.outputs[0].args if trace.reduction else trace.outputs
+
+    def launch(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
+        shape = arrays[first].shape
+        given = [arrays[i] for i in text.used]
+        results = [
+            cupy.empty(shape, dtype=y.dtype) if target is None else arrays[target]
+            for y, target in zip(outputs, targets, strict=True)
+        ]
+        kernel(*given, *scalars, *results)
+        if trace.reduction:
+            total = results[0].sum()
+            return total / size_of(shape) if trace.reduction == "mean" else total
+        return [r for r, target in zip(results, targets, strict=True) if target is None]
+
+    return launch

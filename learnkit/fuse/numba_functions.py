@@ -1,0 +1,214 @@
+"""What fused loops call: functions that the compiler can turn into vector instructions.
+
+Imported by generated source only, as it needs Numba. The float32 functions are polynomials with errors of 2 to 4
+units in the last place, exact at infinities and NaN. exp and log follow the Cephes library (Moshier 1992),
+tanh is the rational approximation of degree 13 over 6 that Eigen uses, erf is that of ``backends.numpy``.
+log1p and expm1 are made of log and exp as in Kahan's notes: the rounding error of ``1 + x`` cancels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+from learnkit.backends.numpy import ERF_END, ERF_P, ERF_Q
+
+__all__ = [
+    "erf_32",
+    "erf_64",
+    "exp_32",
+    "exp_64",
+    "expm1_32",
+    "expm1_64",
+    "hypot_32",
+    "hypot_64",
+    "log1p_32",
+    "log1p_64",
+    "log_32",
+    "log_64",
+    "logaddexp_32",
+    "logaddexp_64",
+    "sum_of",
+    "tanh_32",
+    "tanh_64",
+]
+
+f32 = np.float32
+i32 = np.int32
+_inline = numba.njit(inline="always", error_model="numpy")
+_call = numba.njit(error_model="numpy")
+
+
+@_inline
+def exp_32(x):  # type: ignore[no-untyped-def]
+    y = min(max(x, f32(-104.0)), f32(88.8))
+    n = np.floor(y * f32(1.44269504088896341) + f32(0.5))
+    r = y - n * f32(0.693359375) - n * f32(-2.12194440e-4)
+    p = f32(1.9875691500e-4)
+    p = p * r + f32(1.3981999507e-3)
+    p = p * r + f32(8.3334519073e-3)
+    p = p * r + f32(4.1665795894e-2)
+    p = p * r + f32(1.6666665459e-1)
+    p = p * r + f32(5.0000001201e-1)
+    p = p * r * r + r + f32(1.0)
+    k = i32(n)  # 2^n in two halves: n may be 128, or below the smallest normal exponent
+    half = i32(k >> i32(1))
+    rest = i32(k - half)
+    z = p * i32((half + i32(127)) << i32(23)).view(f32) * i32((rest + i32(127)) << i32(23)).view(f32)
+    z = f32(np.inf) if x > f32(88.72283935546875) else z
+    z = f32(0.0) if x < f32(-103.97208404541016) else z
+    return x if x != x else z
+
+
+@_inline
+def log_32(x):  # type: ignore[no-untyped-def]
+    small = x < f32(1.17549435e-38)
+    scaled = x * f32(8388608.0) if small else x
+    bits = f32(scaled).view(i32)
+    e = f32(((bits >> i32(23)) & i32(255)) - i32(126)) - (f32(23.0) if small else f32(0.0))
+    m = i32((bits & i32(0x007FFFFF)) | i32(0x3F000000)).view(f32)
+    low = m < f32(0.707106781186547524)
+    e = e - (f32(1.0) if low else f32(0.0))
+    t = (m + m - f32(1.0)) if low else (m - f32(1.0))
+    z = t * t
+    p = f32(7.0376836292e-2)
+    p = p * t + f32(-1.1514610310e-1)
+    p = p * t + f32(1.1676998740e-1)
+    p = p * t + f32(-1.2420140846e-1)
+    p = p * t + f32(1.4249322787e-1)
+    p = p * t + f32(-1.6668057665e-1)
+    p = p * t + f32(2.0000714765e-1)
+    p = p * t + f32(-2.4999993993e-1)
+    p = p * t + f32(3.3333331174e-1)
+    y = p * t * z + e * f32(-2.12194440e-4) - f32(0.5) * z
+    r = t + y + e * f32(0.693359375)
+    r = f32(np.inf) if x > f32(3.4028235e38) else r
+    r = f32(-np.inf) if x == f32(0) else r
+    r = f32(np.nan) if x < f32(0) else r
+    return x if x != x else r
+
+
+@_inline
+def tanh_32(x):  # type: ignore[no-untyped-def]
+    y = min(max(x, f32(-7.90531110763549805)), f32(7.90531110763549805))
+    q = y * y
+    a = f32(-2.76076847742355e-16)
+    a = a * q + f32(2.00018790482477e-13)
+    a = a * q + f32(-8.60467152213735e-11)
+    a = a * q + f32(5.12229709037114e-08)
+    a = a * q + f32(1.48572235717979e-05)
+    a = a * q + f32(6.37261928875436e-04)
+    a = a * q + f32(4.89352455891786e-03)
+    a = a * y
+    b = f32(1.19825839466702e-06)
+    b = b * q + f32(1.18534705686654e-04)
+    b = b * q + f32(2.26843463243900e-03)
+    b = b * q + f32(4.89352518554385e-03)
+    z = a / b
+    z = f32(1) if x > f32(7.90531) else z
+    z = f32(-1) if x < f32(-7.90531) else z
+    return x if (x != x or abs(x) < f32(0.0004)) else z
+
+
+_E = f32(ERF_END)
+_P0, _P1, _P2, _P3, _P4, _P5 = (f32(c) for c in ERF_P)
+_Q0, _Q1, _Q2, _Q3, _Q4, _Q5 = (f32(c) for c in ERF_Q)
+
+
+@_inline
+def erf_32(x):  # type: ignore[no-untyped-def]
+    y = min(max(x, -_E), _E)
+    t = y * y
+    p = ((((_P0 * t + _P1) * t + _P2) * t + _P3) * t + _P4) * t + _P5
+    q = ((((_Q0 * t + _Q1) * t + _Q2) * t + _Q3) * t + _Q4) * t + _Q5
+    z = p / q * y
+    z = min(max(z, f32(-1.0)), f32(1.0))
+    return x if x != x else z
+
+
+@_inline
+def log1p_32(x):  # type: ignore[no-untyped-def]
+    u = f32(1.0) + x
+    d = u - f32(1.0)
+    ratio = x / (d if d != f32(0) else f32(1.0))
+    near = x if d == f32(0) else log_32(u) * ratio
+    return log_32(u) if u > f32(3e38) or u <= f32(0) else near
+
+
+@_inline
+def expm1_32(x):  # type: ignore[no-untyped-def]
+    u = exp_32(x)
+    d = u - f32(1.0)
+    log = log_32(u)
+    near = d * x / (log if log != f32(0) else f32(1.0))
+    z = x if u == f32(1.0) else near
+    z = f32(-1.0) if d == f32(-1.0) else z
+    return d if u > f32(1e30) else z
+
+
+@_inline
+def hypot_32(a, b):  # type: ignore[no-untyped-def]
+    x, y = np.float64(a), np.float64(b)  # squares of float32 fit in float64
+    z = f32(np.sqrt(x * x + y * y))
+    return f32(np.inf) if abs(a) == f32(np.inf) or abs(b) == f32(np.inf) else z
+
+
+@_inline
+def logaddexp_32(a, b):  # type: ignore[no-untyped-def]
+    high, low = max(a, b), min(a, b)
+    z = high + log1p_32(exp_32(low - high))
+    z = a + f32(0.6931471805599453) if a == b else z
+    return a + b if a != a or b != b else z
+
+
+@_call
+def exp_64(x):  # type: ignore[no-untyped-def]
+    return np.exp(x)
+
+
+@_call
+def log_64(x):  # type: ignore[no-untyped-def]
+    return np.log(x)
+
+
+@_call
+def tanh_64(x):  # type: ignore[no-untyped-def]
+    return np.tanh(x)
+
+
+@_call
+def erf_64(x):  # type: ignore[no-untyped-def]
+    return math.erf(x)
+
+
+@_call
+def log1p_64(x):  # type: ignore[no-untyped-def]
+    return np.log1p(x)
+
+
+@_call
+def expm1_64(x):  # type: ignore[no-untyped-def]
+    return np.expm1(x)
+
+
+@_call
+def hypot_64(a, b):  # type: ignore[no-untyped-def]
+    return math.hypot(a, b)
+
+
+@_call
+def logaddexp_64(a, b):  # type: ignore[no-untyped-def]
+    if a == b:
+        return a + np.log(2.0)
+    return max(a, b) + np.log1p(np.exp(-abs(a - b)))
+
+
+@numba.njit(fastmath={"reassoc", "nsz"}, error_model="numpy", nogil=True)
+def sum_of(x):  # type: ignore[no-untyped-def]
+    """In double precision; several partial sums at once, so the order is not that of the elements."""
+    total = 0.0
+    for i in range(x.shape[0]):
+        total += np.float64(x[i])
+    return total

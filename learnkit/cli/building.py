@@ -53,6 +53,8 @@ PEAK = 5e-3
 STEPS = 1600
 EPOCHS = (20, 100)
 BATCHES = (16, 512)
+#: The metrics that are reported of a task anyway.
+REPORTED = {"classification": ("accuracy",), "regression": ("rmse", "mae", "r2")}
 #: Rows from which on a regression needs no dropout: there are more of them than a network remembers.
 MANY_ROWS = 10_000
 
@@ -178,14 +180,18 @@ def _made_layer(spec: Spec, width: int) -> Module:
     return layer
 
 
-def make_metrics(config: RunConfig) -> list[Metric]:
-    """The metrics that are reported beside those of the task.
+def make_metrics(config: RunConfig, task: str | None = None) -> list[Metric]:
+    """The metrics that are reported beside those of the task, which are there anyway.
 
     Raises:
         ArgumentError: one is unknown, or an option of it is wrong.
     """
     with _Named(config, "metric"):
-        return [_made("metric", spec, Metric) for spec in config.metric]
+        return [
+            _made("metric", spec, Metric)
+            for spec in config.metric
+            if not (isinstance(spec, str) and spec in REPORTED.get(task or "", ()))
+        ]
 
 
 def make_callbacks(config: RunConfig) -> list[Callback]:

@@ -144,7 +144,7 @@ def prepare(config: RunConfig, backend: Any, talk: Talk) -> Prepared:
     if code.task == "regression":
         metrics = [InOriginalUnits(name, scale=code.std, shift=code.mean) for name in ("rmse", "mae")]
         metrics.append("r2")
-    metrics += make_metrics(config)
+    metrics += make_metrics(config, code.task)
     trainer = Trainer(
         make_model(config, preprocessor.n_features, code.n_outputs),
         make_loss(config).resolve((len(y), code.n_outputs), y),

@@ -35,14 +35,15 @@ MAY_IMPORT = {
     "data": _ARRAYS,
     "training": _PARTS,
     "plugins.builtin": {*_PARTS, "training"},
+    "bench": {*_PARTS, "training", "plugins.builtin"},
     "testing": {*_PARTS, "training", "plugins.builtin"},
     "config": {*_PARTS, "training", "plugins.builtin"},
     "interop": {*_PARTS, "training", "plugins.builtin", "config"},
-    "cli": {*_PARTS, "training", "plugins.builtin", "config", "interop", "testing"},
+    "cli": {*_PARTS, "training", "plugins.builtin", "config", "interop", "testing", "bench"},
     "__main__": {"cli"},
 }
 #: The only parts that call NumPy by its name; all others use the namespace of their arrays.
-USES_NUMPY = {"backends", "fuse", "data", "cli", "testing", "interop"}
+USES_NUMPY = {"backends", "bench", "fuse", "data", "cli", "testing", "interop"}
 
 
 def files():

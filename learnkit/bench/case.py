@@ -75,7 +75,9 @@ class Case:
         rng = np.random.default_rng(0)
         arrays: list[Any] = []
         for n_in, n_out in itertools.pairwise(self.sizes):
-            arrays.append(rng.standard_normal((n_in, n_out), dtype=np.float32) * np.float32((2 / n_in) ** 0.5))
+            arrays.append(
+                rng.standard_normal((n_in, n_out), dtype=np.float32) * np.float32((2 / n_in) ** 0.5)
+            )
             arrays.append(np.zeros(n_out, np.float32))
         return arrays
 

@@ -56,15 +56,23 @@ def counterpart(peer: str, rule: Optimizer) -> dict[str, Any]:
             hint=f"those that have: {', '.join(_RULES[peer])}",
         )
     options: dict[str, Any] = {"name": name}
-    for field in fields(rule):  # type: ignore[arg-type]
+    for field in fields(rule):
         value = getattr(rule, field.name)
         if field.name in _COMMON:
             options[field.name] = value
         elif value != field.default:
-            raise ArgumentError(f"against {peer}: {name} with {field.name}={value!r} has no counterpart there")
+            raise _lacking(peer, f"{name} with {field.name}={value!r}")
     if not isinstance(options["lr"], float):
         raise ArgumentError(f"against {peer}: the learning rate is {options['lr']!r}, expected a number")
     return options
+
+
+def _lacking(peer: str, what: str) -> ArgumentError:
+    return ArgumentError(f"against {peer}: {what} has no counterpart there")
+
+
+def _nesterov(options: dict[str, Any]) -> bool:
+    return options["name"] == "nesterov" or bool(options.get("nesterov"))
 
 
 def torch_threads() -> None:
@@ -105,7 +113,7 @@ def torch_optimizer(options: dict[str, Any], parameters: Any, *, implementation:
         lr=lr,
         momentum=options["momentum"],
         weight_decay=options["weight_decay"],
-        nesterov=name == "nesterov" or options.get("nesterov", False),
+        nesterov=_nesterov(options),
         **flags,
     )
 
@@ -220,8 +228,8 @@ def _optax(options: dict[str, Any]) -> Any:
     name, lr = options["name"], options["lr"]
     if name in ("sgd", "momentum", "nesterov"):
         if options["weight_decay"]:
-            raise ArgumentError(f"against jax: {name} with weight_decay has no counterpart there")
-        return optax.sgd(lr, options["momentum"] or None, name == "nesterov" or options.get("nesterov", False))
+            raise _lacking("jax", f"{name} with weight_decay")
+        return optax.sgd(lr, options["momentum"] or None, _nesterov(options))
     b1, b2 = options["betas"]
     if name == "lion":
         return optax.lion(lr, b1, b2, weight_decay=options["weight_decay"])
@@ -243,7 +251,7 @@ def sklearn_run(**case: Any) -> Run:
         if adam
         else {
             "momentum": options["momentum"],
-            "nesterovs_momentum": options["name"] == "nesterov" or options.get("nesterov", False),
+            "nesterovs_momentum": _nesterov(options),
         }
     )
     model = MLPClassifier(

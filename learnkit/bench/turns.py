@@ -32,7 +32,16 @@ class Ratio:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} - {self.high:.2f})"
+        return f"{format_ratio(self.median)} ({format_ratio(self.low)} - {format_ratio(self.high)})"
+
+
+def format_ratio(value: float) -> str:
+    """Two digits behind the point, or more if it is small.
+
+    >>> format_ratio(0.456), format_ratio(0.00382)
+    ('0.46', '0.0038')
+    """
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
 @dataclass(frozen=True)
@@ -71,9 +80,7 @@ def quartiles(values: tuple[float, ...] | list[float]) -> tuple[float, float]:
     return first, third
 
 
-def take_turns(
-    subjects: Mapping[str, Timed], *, rounds: int, seconds: float, pause: float = PAUSE
-) -> Times:
+def take_turns(subjects: Mapping[str, Timed], *, rounds: int, seconds: float, pause: float = PAUSE) -> Times:
     """Time all subjects, in every round each for about ``seconds``.
 
     The order changes from round to round, so that nobody always comes after the same neighbour.
@@ -98,7 +105,8 @@ def take_turns(
 def _how_often(timed: Timed, seconds: float) -> int:
     """How many runs take about ``seconds``."""
     count = 1
-    timed(count)  # the first run may compile
+    if timed(count) > 5 * seconds:  # the first run may compile; one that takes so long is not tried twice
+        return 1
     while True:
         taken = timed(count)
         if taken >= min(_TRIAL, seconds / 2):

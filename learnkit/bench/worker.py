@@ -83,7 +83,8 @@ class Worker:
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         process = self._process
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
             process.stdin.write(json.dumps(order) + "\n")
             process.stdin.flush()
@@ -137,4 +138,3 @@ def _follow(orders: TextIO, answers: TextIO) -> None:
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)
-

@@ -5,10 +5,10 @@
     python tests/benchmarks/all.py --only mlp,softmax                # some rows
     python tests/benchmarks/all.py --out results/FILE.md --chart FILE.svg
 
-The top of ``fashion_mnist.py`` says where DIR comes from. Printed are, for each work and each peer, medians over
-rounds, the median and the quartiles of learnkit's time over the peer's in the same round, the limit, and
-whether the median is within it. Whoever is not installed is left out, with a note. Where the extra ``fast`` is
-installed, learnkit is measured without it as well, in a process that has ``LEARNKIT_FUSE=0``.
+The top of ``fashion_mnist.py`` says where DIR comes from. Printed are, for each work and each peer, medians
+over rounds, the median and the quartiles of learnkit's time over the peer's in the same round, the limit, and
+whether the median is within it. Whoever is not installed is left out, with a note. Where the extra ``fast``
+is installed, learnkit is measured without it as well, in a process that has ``LEARNKIT_FUSE=0``.
 
 All peers have the same work, dtype, start values and number of threads, and the values that they compute are
 compared before anything is timed. Exits with 1 if a limit does not hold and ``--strict`` was given.
@@ -102,9 +102,9 @@ def report(bench: Bench, about: str, sections: list[str], lines: list[Line], sec
         f"- the extra `fast`: {'there; also measured without it' if bench.fast else 'not in use'}"
     )
     head.append(
-        f"`{' '.join(['python', 'tests/benchmarks/all.py', *sys.argv[1:]])}`: up to {bench.rounds} rounds of about "
-        f"{bench.seconds} s for each subject. A ratio is learnkit's time over the peer's: below 1, learnkit is "
-        "faster. It is the median over rounds, with the quartiles behind it."
+        f"`{' '.join(['python', 'tests/benchmarks/all.py', *sys.argv[1:]])}`: up to {bench.rounds} rounds of "
+        f"about {bench.seconds} s for each subject. A ratio is learnkit's time over the peer's: below 1, "
+        "learnkit is faster. It is the median over rounds, with the quartiles behind it."
     )
     head.append(f"**{kept} of {len(limited)} limits hold.**")
     if bench.notes:

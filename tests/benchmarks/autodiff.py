@@ -11,18 +11,15 @@ plain     a step of a 64-128-64-10 network on a batch of 64, written in plain op
           Adam, beside PyTorch eager with its fused Adam.
 coarse    the same step with learnkit's layers and trainer, beside PyTorch and jax.jit with optax.
 
-Subjects take turns within each round, so a disturbance hits all alike. Printed are the median and the tenth
-and ninetieth percentile over rounds, and the median of each round's ratio of learnkit's time to the other's:
-below 1, learnkit is faster.
+Subjects take turns within each round, here in one process, so a disturbance hits all alike. Printed are the
+median and the quartiles over rounds, and those of each round's ratio of learnkit's time to the other's: below
+1, learnkit is faster.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import time
@@ -30,15 +27,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from measure import machine, table
 
 import learnkit as lk
+from learnkit.bench import Case, limited_to, take_turns
+from learnkit.bench.case import BATCHES
+from learnkit.bench.environment import installed
+from learnkit.bench.peers import jax_run, torch_run, torch_threads
+from learnkit.bench.steps import step_run
+from learnkit.bench.turns import Timed
 from learnkit.optim.engine import update_in_place
-from learnkit.training.rows import place
 
-LR = 1e-6  # so small that the weights hardly move, and the numbers stay ordinary
-SIZES, BATCH, BATCHES = (64, 128, 64, 10), 64, 8
+CASE = Case((64, 128, 64, 10), 64)
 
-Run = Callable[[int], None]
+Run = Callable[[int], Any]
 
 
 def chain_learnkit(n: int = 1000) -> Run:
@@ -76,43 +78,18 @@ def chain_torch(n: int = 1000) -> Run:
     return run
 
 
-def network() -> tuple[Any, list[Any], list[Any]]:
-    """A trainer, its first weights, and batches."""
-    rng = np.random.default_rng(0)
-    layers: list[Any] = []
-    for i in range(3):
-        layers += [lk.nn.ReLU()] if i else []
-        layers.append(lk.nn.Linear(SIZES[i], SIZES[i + 1]))
-    trainer = lk.Trainer(lk.nn.Sequential(*layers), "cross_entropy", lk.optim.Adam(lr=LR), seed=0)
-    start = [a.copy() for a in trainer.model.arrays().values()]
-    data = [
-        (rng.standard_normal((BATCH, SIZES[0]), dtype=np.float32), rng.integers(0, SIZES[-1], BATCH))
-        for _ in range(BATCHES)
-    ]
-    return trainer, start, data
-
-
-def step_coarse(trainer: Any, data: list[Any]) -> Run:
-    rows = [place(trainer.backend, x, y, None, dtype="float32") for x, y in data]
-
-    def run(times: int) -> None:
-        for i in range(times):
-            trainer.step_rows(rows[i % BATCHES])
-
-    return run
-
-
-def step_plain(start: list[Any], data: list[Any]) -> Run:
+def step_plain(case: Case) -> Run:
     """Every operation of the formulas is a node; the parameters are one vector, as for everybody."""
+    start, data = case.weights(), case.batches()
     theta = np.concatenate([a.ravel() for a in start])
     bounds = np.cumsum([0, *(a.size for a in start)])
     params = [
         theta[a:b].reshape(p.shape) for a, b, p in zip(bounds, bounds[1:], start, strict=False)
     ]  # views of theta
-    optimizer = lk.optim.Adam(lr=LR)
+    optimizer = case.rule()
     state = optimizer.init(theta)
     flat = np.empty_like(theta)
-    onehot = [np.eye(SIZES[-1], dtype=np.float32)[y] for _, y in data]
+    onehot = [np.eye(case.sizes[-1], dtype=np.float32)[y] for _, y in data]
 
     def loss(p: list[Any], x: Any, target: Any) -> Any:
         xp = lk.array_namespace(p[0])
@@ -135,96 +112,35 @@ def step_plain(start: list[Any], data: list[Any]) -> Run:
     return run
 
 
-def step_torch(start: list[Any], data: list[Any]) -> Run:
-    import torch
-
-    layers: list[Any] = []
-    for i in range(3):
-        layers += [torch.nn.ReLU()] if i else []
-        layers.append(torch.nn.Linear(SIZES[i], SIZES[i + 1]))
-    model = torch.nn.Sequential(*layers)
-    with torch.no_grad():
-        for parameter, value in zip(model.parameters(), start, strict=True):
-            parameter.copy_(torch.asarray(value.T.copy() if value.ndim == 2 else value))
-    optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=True)
-    loss_of = torch.nn.CrossEntropyLoss()
-    batches = [(torch.asarray(x), torch.asarray(y)) for x, y in data]
-
-    def run(times: int) -> None:
-        for i in range(times):
-            x, y = batches[i % BATCHES]
-            optimizer.zero_grad(set_to_none=True)
-            loss_of(model(x), y).backward()
-            optimizer.step()
-
-    return run
-
-
-def step_jax(start: list[Any], data: list[Any]) -> Run:
-    import jax
-    import jax.numpy as jnp
-    import optax
-
-    optimizer = optax.adam(LR)
-    state: dict[str, Any] = {"params": [jnp.asarray(a) for a in start]}
-    state["slots"] = optimizer.init(state["params"])
-    batches = [(jnp.asarray(x), jnp.asarray(y)) for x, y in data]
-
-    def loss_of(params: list[Any], x: Any, y: Any) -> Any:
-        for i in range(0, len(params), 2):
-            x = (jax.nn.relu(x) if i else x) @ params[i] + params[i + 1]
-        return optax.softmax_cross_entropy_with_integer_labels(x, y).mean()
-
-    def step(params: list[Any], slots: Any, x: Any, y: Any) -> tuple[Any, Any]:
-        gradient = jax.grad(loss_of)(params, x, y)
-        updates, slots = optimizer.update(gradient, slots, params)
-        return optax.apply_updates(params, updates), slots
-
-    jitted = jax.jit(step, donate_argnums=(0, 1))
-
-    def run(times: int) -> None:
-        params, slots = state["params"], state["slots"]
-        for i in range(times):
-            params, slots = jitted(params, slots, *batches[i % BATCHES])
-        jax.block_until_ready((params, slots))
-        state["params"], state["slots"] = params, slots
-
-    return run
-
-
 def compare(title: str, subjects: dict[str, Run], rounds: int, seconds: float) -> None:
     """The first subject against the others, in turns."""
-    times: dict[str, list[float]] = {name: [] for name in subjects}
-    counts = {}
-    for name, run in subjects.items():
+    for run in subjects.values():
         run(2 * BATCHES)
-        began = time.perf_counter()
-        run(BATCHES)
-        counts[name] = max(1, round(seconds / ((time.perf_counter() - began) / BATCHES)))
-    for _ in range(rounds):
-        for name, run in subjects.items():
-            began = time.perf_counter()
-            run(counts[name])
-            times[name].append((time.perf_counter() - began) / counts[name] * 1e6)
+    times = take_turns({name: timed(run) for name, run in subjects.items()}, rounds=rounds, seconds=seconds)
     first = next(iter(subjects))
-    print(f"\n{title}: {rounds} rounds of about {seconds} s each")
-    print(f"{'':14} {'median us':>10} {'p10':>9} {'p90':>9}   {first} / it (p10 - p90)")
-    for name, values in times.items():
-        deciles = statistics.quantiles(values, n=10, method="inclusive")
-        ratios = [own / v for own, v in zip(times[first], values, strict=True)]
-        spread = statistics.quantiles(ratios, n=10, method="inclusive")
-        ratio = (
-            f"{statistics.median(ratios):.2f} ({spread[0]:.2f} - {spread[-1]:.2f})" if name != first else ""
-        )
-        print(f"{name:14} {statistics.median(values):10.1f} {deciles[0]:9.1f} {deciles[-1]:9.1f}   {ratio}")
+    print(f"\n{title}: {rounds} rounds of about {seconds} s each\n")
+    rows = []
+    for name in subjects:
+        low, high = times.quartiles(name)
+        ratio = "" if name == first else str(times.ratio(first, name))
+        rows.append([name, *(f"{value * 1e6:.1f}" for value in (times.median(name), low, high)), ratio])
+    print(table(["", "median us", "quartile", "quartile", f"{first} / it (quartiles)"], rows))
+
+
+def timed(run: Run) -> Timed:
+    """``run`` with a clock around it."""
+
+    def measured(times: int) -> float:
+        began = time.perf_counter()
+        run(times)
+        return time.perf_counter() - began
+
+    return measured
 
 
 def run_with_threads(threads: int, arguments: argparse.Namespace) -> None:
     """The libraries read these when they are loaded, so each number of threads has a process of its own."""
-    names = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LEARNKIT_BENCHMARK_THREADS"]
-    environment = os.environ | dict.fromkeys(names, str(threads))
-    if threads == 1:
-        environment["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    environment = os.environ | limited_to(threads) | {"LEARNKIT_BENCHMARK_THREADS": str(threads)}
     options = ["--rounds", str(arguments.rounds), "--seconds", str(arguments.seconds)]
     subprocess.run([sys.executable, __file__, *options], env=environment, check=True)
 
@@ -241,24 +157,18 @@ def main() -> None:
         return
 
     threads = int(os.environ["LEARNKIT_BENCHMARK_THREADS"])
-    versions = [f"Python {platform.python_version()}", f"NumPy {np.__version__}"]
-    have = {name: importlib.util.find_spec(name) is not None for name in ("torch", "jax", "optax")}
-    versions += [f"{name} {importlib.import_module(name).__version__}" for name in have if have[name]]
-    if have["torch"]:
-        import torch
-
-        torch.set_num_threads(threads)
-    print(f"\n=== {threads} thread(s); {', '.join(versions)}; load {os.getloadavg()[0]:.2f} at the start")
+    print(f"\n{machine(threads)}")
     common = (arguments.rounds, arguments.seconds)
-    trainer, start, data = network()
+    case = {"sizes": CASE.sizes, "batch_size": CASE.batch_size}
     chain: dict[str, Run] = {"learnkit": chain_learnkit()}
-    plain: dict[str, Run] = {"learnkit": step_plain(start, data)}
-    coarse: dict[str, Run] = {"learnkit": step_coarse(trainer, data)}
-    if have["torch"]:
+    plain: dict[str, Run] = {"learnkit": step_plain(CASE)}
+    coarse: dict[str, Run] = {"learnkit": step_run(**case)}
+    if installed("torch"):
+        torch_threads()
         chain["PyTorch"] = chain_torch()
-        plain["PyTorch"] = coarse["PyTorch"] = step_torch(start, data)
-    if have["jax"] and have["optax"]:
-        coarse["JAX, compiled"] = step_jax(start, data)
+        plain["PyTorch"] = coarse["PyTorch"] = torch_run(**case)
+    if installed("jax", "optax"):
+        coarse["JAX, compiled"] = jax_run(**case)
     compare("chain", chain, *common)
     compare("plain", plain, *common)
     compare("coarse", coarse, *common)

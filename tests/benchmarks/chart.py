@@ -1,21 +1,24 @@
 """The ratios of ``all.py`` as a drawing: a bar for each work and peer, the limit as a mark on it.
 
-It is drawn by :func:`draw`, called by ``all.py --chart``. The colours follow the reader's scheme, light or dark.
+``all.py --chart FILE.svg`` writes it. The colours follow the reader's scheme, light or dark.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from itertools import groupby
 
 from measure import Line
 
+from learnkit.bench.turns import format_ratio
+
 __all__ = ["draw"]
 
 _WIDTH, _LEFT, _RIGHT = 900.0, 440.0, 90.0
 _BAR, _STEP, _TOP, _BOTTOM = 11.0, 19.0, 58.0, 30.0
+_LOWEST = 0.05  # the scale goes no further down; a bar that would stops there, with its number beside it
 _TICKS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STYLE = """
 svg { font-family: system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif; font-size: 12px }
@@ -30,9 +33,9 @@ svg { font-family: system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-
 
 
 def draw(lines: Sequence[Line]) -> str:
-    """The drawing as SVG; the scale is logarithmic, so that twice as fast and twice as slow are as far from 1."""
+    """The drawing as SVG. The scale is logarithmic: twice as fast and twice as slow are as far from 1."""
     values = [v for line in lines for v in (line.ratio.median, line.limit or 1.0)] + [1.0]
-    low, high = min(values) / 1.15, max(values) * 1.15
+    low, high = max(min(values) / 1.15, _LOWEST), max(values) * 1.15
 
     def x(value: float) -> float:
         share = math.log(min(max(value, low), high) / low) / math.log(high / low)
@@ -69,7 +72,9 @@ def _legend() -> str:
     items = []
     at = 12.0
     for kind, text in (("good", "within its limit"), ("over", "above its limit"), ("none", "no limit")):
-        items.append(f'<rect class="{kind}" x="{at:.0f}" y="{y - 9:.0f}" width="{_BAR}" height="{_BAR}" rx="2"/>')
+        items.append(
+            f'<rect class="{kind}" x="{at:.0f}" y="{y - 9:.0f}" width="{_BAR}" height="{_BAR}" rx="2"/>'
+        )
         items.append(f'<text class="soft" x="{at + 16:.0f}" y="{y:.0f}">{text}</text>')
         at += 34 + 6.5 * len(text)
     items.append(f'<path class="limit" stroke-width="2" d="M{at:.0f} {y - 10:.0f}v13"/>')
@@ -79,32 +84,30 @@ def _legend() -> str:
     return "".join(items)
 
 
-def _row(line: Line, work: str, y: float, x: object) -> list[str]:
-    assert callable(x)
+def _row(line: Line, work: str, y: float, x: Callable[[float], float]) -> list[str]:
+    """Bar, spread, limit and number; ``x`` is the place of a ratio."""
     middle = y + _BAR / 2
     kind = "none" if line.holds is None else "good" if line.holds else "over"
     ratio = line.ratio
     left, right = sorted((x(1.0), x(ratio.median)))
     tip = f"{line.work} / {line.peer}: {ratio}" + ("" if line.limit is None else f", at most {line.limit:g}")
+    text = f'y="{middle + 4:.1f}"'
     parts = [f"<g><title>{escape(tip)}</title>"]
     if work:
-        parts.append(f'<text class="text" x="12" y="{middle + 4:.1f}">{escape(_short(work))}</text>')
-    parts.append(
-        f'<text class="soft" x="{_LEFT - 10:.1f}" y="{middle + 4:.1f}" text-anchor="end">{escape(line.peer)}</text>'
-    )
-    parts.append(
-        f'<rect class="{kind}" x="{left:.1f}" y="{y:.1f}" width="{max(right - left, 1):.1f}" height="{_BAR}" rx="2"/>'
-    )
+        parts.append(f'<text class="text" x="12" {text}>{escape(_short(work))}</text>')
+    place = f'x="{_LEFT - 10:.1f}" {text} text-anchor="end"'
+    parts.append(f'<text class="soft" {place}>{escape(_short(line.peer))}</text>')
+    size = f'width="{max(right - left, 1):.1f}" height="{_BAR}" rx="2"'
+    parts.append(f'<rect class="{kind}" x="{left:.1f}" y="{y:.1f}" {size}/>')
     if ratio.high > ratio.low:
-        parts.append(
-            f'<path class="spread" stroke-width="1.5" d="M{x(ratio.low):.1f} {middle:.1f}H{x(ratio.high):.1f}"/>'
-        )
+        path = f"M{x(ratio.low):.1f} {middle:.1f}H{x(ratio.high):.1f}"
+        parts.append(f'<path class="spread" stroke-width="1.5" d="{path}"/>')
     if line.limit is not None:
-        parts.append(
-            f'<path class="limit" stroke-width="2" d="M{x(line.limit):.1f} {y - 2:.1f}v{_BAR + 4:.1f}"/>'
-        )
+        path = f"M{x(line.limit):.1f} {y - 2:.1f}v{_BAR + 4:.1f}"
+        parts.append(f'<path class="limit" stroke-width="2" d="{path}"/>')
+    # The number stands behind the bar, or behind the line of 1 if the bar ends there.
     edge = max(right, x(ratio.high), x(line.limit or ratio.median)) + 7
-    parts.append(f'<text class="text" x="{edge:.1f}" y="{middle + 4:.1f}">{ratio.median:.2f}</text></g>')
+    parts.append(f'<text class="text" x="{edge:.1f}" {text}>{format_ratio(ratio.median)}</text></g>')
     return parts
 
 

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from measure import load_text, table
+
+from learnkit.bench import take_turns
+from learnkit.bench.turns import Timed
 
 ROOT = Path(__file__).resolve().parents[2]
 INSIDE = {
@@ -35,39 +41,40 @@ def environment() -> dict[str, str]:
 
 
 def inside(code: str) -> float:
-    """Milliseconds that ``code`` takes in a fresh process."""
+    """Seconds that ``code`` takes in a fresh process."""
     timed = f"import time\nbegan = time.perf_counter()\n{code}\nprint(time.perf_counter() - began)"
     done = subprocess.run(
         [sys.executable, "-c", timed], env=environment(), check=True, capture_output=True, text=True
     )
-    return float(done.stdout) * 1e3
+    return float(done.stdout)
 
 
 def whole(arguments: list[str]) -> float:
-    """Milliseconds of a whole process."""
+    """Seconds of a whole process."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *arguments], env=environment(), check=True, capture_output=True)
-    return (time.perf_counter() - began) * 1e3
+    return time.perf_counter() - began
+
+
+def several(measure: Callable[[Any], float], subject: Any) -> Timed:
+    """``measure(subject)`` so many times."""
+    return lambda times: sum(measure(subject) for _ in range(times))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Import times in fresh processes.")
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
-    times: dict[str, list[float]] = {name: [] for name in (*INSIDE, *WHOLE)}
-    for number in range(rounds + 1):
-        for name, code in INSIDE.items():
-            value = inside(code)
-            if number:  # the first round warms the file cache and writes bytecode
-                times[name].append(value)
-        for name, arguments in WHOLE.items():
-            value = whole(arguments)
-            if number:
-                times[name].append(value)
-    print(f"{rounds} rounds; load {os.getloadavg()[0]:.2f}")
-    print(f"{'':34} {'median ms':>9} {'min':>7} {'max':>7}")
-    for name, values in times.items():
-        print(f"{name:34} {statistics.median(values):9.1f} {min(values):7.1f} {max(values):7.1f}")
+    subjects = {name: several(inside, code) for name, code in INSIDE.items()}
+    subjects |= {name: several(whole, arguments) for name, arguments in WHOLE.items()}
+    # A turn is one process. The runs before the first turn warm the file cache and write bytecode.
+    times = take_turns(subjects, rounds=rounds, seconds=1e-3)
+    print(f"{rounds} rounds; load {load_text()}\n")
+    rows = [
+        [name, *(f"{value * 1e3:.1f}" for value in (times.median(name), *times.quartiles(name)))]
+        for name in subjects
+    ]
+    print(table(["", "median ms", "quartile", "quartile"], rows))
 
 
 if __name__ == "__main__":

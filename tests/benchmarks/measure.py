@@ -15,6 +15,7 @@ from typing import Any
 
 from learnkit.bench import Ratio, Worker, describe, limited_to, take_turns
 from learnkit.bench.environment import installed, load, processors
+from learnkit.bench.turns import format_ratio
 
 HERE = Path(__file__).resolve().parent
 
@@ -124,11 +125,13 @@ class Bench:
         if text not in self.notes:
             self.notes.append(text)
 
-    def subjects(self, ours: str, peers: Iterable[Peer]) -> dict[str, tuple[str, dict[str, Any]]]:
+    def subjects(
+        self, ours: str, peers: Iterable[Peer], options: dict[str, Any] | None = None
+    ) -> dict[str, tuple[str, dict[str, Any]]]:
         """Factory and its options by subject: learnkit, without fast if that differs, and the peers."""
-        found: dict[str, tuple[str, dict[str, Any]]] = {OURS: (ours, {})}
+        found = {OURS: (ours, options or {})}
         if self.fast:
-            found[PLAIN] = (ours, {})
+            found[PLAIN] = (ours, options or {})
         for peer in peers:
             missing = [module for module in peer.needs if not installed(module)]
             if missing:
@@ -147,6 +150,7 @@ class Bench:
         absolute: float = 0.0,
         first: int = 16,
         rounds: int | None = None,
+        ours_options: dict[str, Any] | None = None,
         **arguments: Any,
     ) -> list[Line]:
         """Time the subjects of one work beside each other.
@@ -160,18 +164,20 @@ class Bench:
             absolute: how far beside that.
             first: how many runs those are.
             rounds: instead of the run's number.
+            ours_options: arguments of learnkit's factory alone.
             arguments: of all factories.
         """
-        subjects = self.subjects(ours, peers)
+        subjects = self.subjects(ours, peers, ours_options)
         values = {}
         for name, (factory, options) in subjects.items():
             self.worker(name).make(factory, **arguments, **options)
             values[name] = self.worker(name).run(first)
         for name, value in values.items():
             expected = values[OURS]
-            if same is not None and value is not None:
-                if abs(value - expected) > same * abs(expected) + absolute:
-                    raise SystemExit(f"{work}: {name} computes something else: {value}, learnkit {expected}")
+            if same is None or value is None:
+                continue
+            if not abs(value - expected) <= same * abs(expected) + absolute:  # nor does NaN agree
+                raise SystemExit(f"{work}: {name} computes something else: {value}, learnkit {expected}")
         times = take_turns(
             {name: self.worker(name).timed for name in subjects},
             rounds=rounds or self.rounds,
@@ -270,7 +276,7 @@ def results(lines: list[Line]) -> str:
 def _spread(ratio: Ratio | None) -> str:
     if ratio is None:
         return ""
-    return str(ratio) if ratio.high > ratio.low else f"{ratio.median:.2f}"
+    return str(ratio) if ratio.high > ratio.low else format_ratio(ratio.median)
 
 
 def _limit(limit: float | None) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import import_time
 from measure import Bench, Line
 
 from learnkit.bench import take_turns
 from learnkit.bench.environment import installed
 
-import import_time
-
-TRAINER = "import learnkit as lk\nlk.Trainer(lk.nn.Linear(64, 10), 'mse', 'adam').step([[0.0] * 64], [[0.0] * 10])"
+TRAINER = (
+    "import learnkit as lk\nlk.Trainer(lk.nn.Linear(64, 10), 'mse', 'adam').step([[0.0] * 64], [[0.0] * 10])"
+)
 TORCH = (
     "import torch\nm = torch.nn.Linear(64, 10)\no = torch.optim.Adam(m.parameters())\n"
     "torch.nn.functional.mse_loss(m(torch.zeros(1, 64)), torch.zeros(1, 10)).backward()\no.step()"
@@ -28,12 +29,9 @@ def measure(bench: Bench) -> list[Line]:
     ):
         codes = {"learnkit": ours, "torch": theirs}
         times = take_turns(
-            {
-                name: lambda n, code=code: sum(import_time.inside(code) for _ in range(n)) / 1e3
-                for name, code in codes.items()
-            },
+            {name: import_time.several(import_time.inside, code) for name, code in codes.items()},
             rounds=1 if bench.quick else bench.rounds,
-            seconds=0.01,  # one process in a turn
+            seconds=1e-3,  # one process in a turn
         )
         ratio = times.ratio("learnkit", "torch")
         peer = "`import torch`" if limit else "PyTorch"

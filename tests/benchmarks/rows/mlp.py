@@ -6,7 +6,8 @@ from typing import Any
 
 from measure import Bench, Line, Peer
 
-#: sizes, batch; limits beside PyTorch, JAX and the products, with the extra fast and (where it differs) without
+#: Sizes, batch; limits beside PyTorch, JAX and the products, with the extra fast and, if that differs,
+#: without.
 CASES: list[tuple[tuple[int, ...], int, list[tuple[float, float | None]]]] = [
     ((64, 128, 64, 10), 64, [(0.40, 0.55), (0.65, 0.85), (1.9, None)]),
     ((784, 512, 256, 10), 128, [(0.95, 1.4), (0.90, None), (1.25, None)]),

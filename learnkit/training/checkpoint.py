@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnkit.backends.base import Array, Backend
 from learnkit.errors import ArgumentError, CheckpointError, MissingDependencyError
-from learnkit.plugins import registry
+from learnkit.plugins import registry, runs
 from learnkit.training.callbacks import Callback
 from learnkit.training.files import write_atomically
 from learnkit.training.history import History
@@ -71,7 +71,9 @@ def save_trainer(trainer: Trainer, path: Path, extra: Mapping[str, Any]) -> Path
     }
     text = _json(content)
     header = _json({"format": FORMAT, "sha256": _digest(text, arrays), "content": json.loads(text)})
-    return write_atomically(path, safetensors.numpy.save(arrays, metadata={_KEY: header}))
+    written = write_atomically(path, safetensors.numpy.save(arrays, metadata={_KEY: header}))
+    runs.saved(trainer, written)
+    return written
 
 
 def load_trainer(

@@ -14,10 +14,12 @@ from learnkit.data.splits import random_split, stratified_split
 from learnkit.errors import ArgumentError, CallbackError, DataError, DivergedError, LearnkitError
 from learnkit.metrics.base import on_host
 from learnkit.optim.clip import global_norm
+from learnkit.plugins.runs import Run, started
 from learnkit.training.callbacks import Callback
 from learnkit.training.history import EpochReport, History, StepReport
 from learnkit.training.progress import progress_for
-from learnkit.training.rows import Rows, check_at_least_one, place
+from learnkit.training.rows import Rows, place
+from learnkit.training.settings import FitSettings, configured, described
 
 if TYPE_CHECKING:
     from learnkit.training.trainer import Trainer
@@ -40,8 +42,8 @@ def fit(
     verbose: bool,
 ) -> History:
     """See :meth:`learnkit.training.trainer.Trainer.fit`."""
-    check_at_least_one("fit", "epochs", epochs)
-    check_at_least_one("fit", "batch_size", batch_size)
+    settings = configured(trainer, FitSettings(epochs, batch_size, validation_split, shuffle))
+    epochs, batch_size, validation_split, shuffle = settings
     for callback in callbacks:
         if not isinstance(callback, Callback):
             raise ArgumentError(f"fit: {callback!r} is not a Callback")
@@ -59,23 +61,24 @@ def fit(
     trainer.stop_reason = None
     if verbose:
         callbacks = [*callbacks, progress_for(last_epoch, steps)]
-    wants_steps = [c for c in callbacks if type(c).on_step_end is not Callback.on_step_end]
-    _call(callbacks, "on_fit_begin", trainer)
-    try:
-        while trainer.epochs_done < last_epoch and trainer.stop_reason is None:
-            start = time.perf_counter()
-            loss = _train_epoch(trainer, rows, batch_size, shuffle, wants_steps)
-            if held_out is not None or trainer.metrics:
-                values = evaluate(trainer, rows if held_out is None else held_out, max(batch_size, 1024))
-            else:
-                values = {}
-            trainer.epochs_done += 1
-            report = _report(trainer, last_epoch, loss, values, held_out is not None, len(rows), start)
-            trainer.history.epochs.append(report)
-            trainer.observe(report.numbers())
-            _call(callbacks, "on_epoch_end", trainer, report)
-    finally:
-        _call(callbacks, "on_fit_end", trainer, trainer.history)
+    with started(trainer, lambda run: described(trainer, run, settings, len(rows), last_epoch, steps)) as run:
+        _call(callbacks, "on_fit_begin", trainer)
+        try:
+            while trainer.epochs_done < last_epoch and trainer.stop_reason is None:
+                start = time.perf_counter()
+                loss = _train_epoch(trainer, rows, batch_size, shuffle, callbacks, run)
+                if held_out is not None or trainer.metrics:
+                    values = evaluate(trainer, rows if held_out is None else held_out, max(batch_size, 1024))
+                else:
+                    values = {}
+                trainer.epochs_done += 1
+                report = _report(trainer, last_epoch, loss, values, held_out is not None, len(rows), start)
+                trainer.history.epochs.append(report)
+                trainer.observe(report.numbers())
+                _call(callbacks, "on_epoch_end", trainer, report)
+                run.epoch_ended(report)
+        finally:
+            _call(callbacks, "on_fit_end", trainer, trainer.history)
     return trainer.history
 
 
@@ -139,9 +142,12 @@ def _train_epoch(
     rows: Rows,
     batch_size: int,
     shuffle: bool,
-    wants_steps: Sequence[Callback],
+    callbacks: Sequence[Callback],
+    run: Run,
 ) -> float:
     """One pass over the training rows: the mean loss."""
+    wants_steps = [c for c in callbacks if type(c).on_step_end is not Callback.on_step_end]
+    reports_steps = bool(wants_steps) or run.wants_steps
     sums = _Sums(trainer)
     tolerant = trainer.may_skip
     done = trainer.steps_done
@@ -154,21 +160,22 @@ def _train_epoch(
             sums.add_loss(loss, len(batch))
             if trainer.backend.on_host and not math.isfinite(float(loss)):
                 raise _diverged(trainer, float(loss))
-        if wants_steps and trainer.steps_done > done:
+        if reports_steps and trainer.steps_done > done:
             done = trainer.steps_done
-            _report_step(trainer, loss, wants_steps)
-    if trainer.flush() and wants_steps:
-        _report_step(trainer, loss, wants_steps)
+            _report_step(trainer, loss, wants_steps, run)
+    if trainer.flush() and reports_steps:
+        _report_step(trainer, loss, wants_steps, run)
     mean = sums.loss()
     if not math.isfinite(mean):
         raise _diverged(trainer, mean)
     return mean
 
 
-def _report_step(trainer: Trainer, loss: Array, callbacks: Sequence[Callback]) -> None:
+def _report_step(trainer: Trainer, loss: Array, callbacks: Sequence[Callback], run: Run) -> None:
     step = trainer.steps_done
     report = StepReport(step, trainer.epochs_done + 1, loss, trainer.lr_at(step - 1))
     _call(callbacks, "on_step_end", trainer, report)
+    run.step_ended(report)
 
 
 def batches(trainer: Trainer, rows: Rows, batch_size: int, shuffle: bool) -> Iterator[Rows]:
@@ -185,8 +192,6 @@ def _validation(
     trainer: Trainer, rows: Rows, data: tuple[Any, Any] | None, fraction: float
 ) -> tuple[Rows, Rows | None]:
     """The training rows, and the rows to validate on if there are any."""
-    if type(fraction) not in (int, float) or not 0 <= fraction < 1:
-        raise ArgumentError(f"fit: validation_split is {fraction!r}, expected a fraction in [0, 1)")
     if data is not None and fraction:
         raise ArgumentError("fit: validation_data and validation_split are both given; expected one of them")
     if data is not None:

@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,7 +111,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for variable in ("LEARNKIT_PLUGINS", "LEARNKIT_STRICT_PLUGINS"):
         monkeypatch.delenv(variable, raising=False)
 
-    def entry_points(*, group: str) -> list[metadata.EntryPoint]:
+    installed = metadata.entry_points
+
+    def entry_points(*, group: str = "", **others: Any) -> Any:
+        if group.partition(".")[0] != "learnkit":  # libraries look for theirs
+            return installed(group=group, **others) if group else installed(**others)
         found = [e for dist in metadata.distributions(path=[str(folder)]) for e in dist.entry_points]
         return [entry for entry in found if entry.group == group]
 
@@ -136,6 +141,7 @@ def install(site: Path) -> Callable[..., None]:
         name: str | None = None,
         requires: str | None = "pylearnkit>=0.1",
         target: str = "",
+        groups: tuple[str, ...] = ("learnkit",),
     ) -> None:
         module = distribution.replace("-", "_")
         (site / f"{module}.py").write_text(textwrap.dedent(source))
@@ -143,7 +149,8 @@ def install(site: Path) -> Callable[..., None]:
         info.mkdir()
         text = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
         (info / "METADATA").write_text(text + (f"Requires-Dist: {requires}\n" if requires else ""))
-        (info / "entry_points.txt").write_text(f"[learnkit]\n{name or distribution} = {module}{target}\n")
+        entry = f"{name or distribution} = {module}{target}\n"
+        (info / "entry_points.txt").write_text("".join(f"[{group}]\n{entry}" for group in groups))
 
     return put
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from learnkit.backends import array_namespace, get_backend, use_backend, use_kernels
     from learnkit.conventions import convention
+    from learnkit.plugins.runs import watching
     from learnkit.training import Callback, EarlyStopping, ModelCheckpoint, Trainer, find_lr
 
 __version__ = "0.1.0"
@@ -91,6 +92,7 @@ __all__ = [
     "use_kernels",
     "value_and_grad",
     "vjp",
+    "watching",
 ]
 
 _PACKAGES = frozenset(
@@ -134,6 +136,7 @@ _WHERE = {
     "use_kernels": "learnkit.backends",
     "value_and_grad": "learnkit.autodiff",
     "vjp": "learnkit.autodiff",
+    "watching": "learnkit.plugins.runs",
 }
 
 

@@ -92,6 +92,11 @@ class PluginManager:
             self._third_party = None
 
     @property
+    def version(self) -> str | None:
+        """The version of learnkit that plugins are told; ``None`` is the running one."""
+        return self._version
+
+    @property
     def disabled(self) -> str:
         """Why installed plugins are not to be used, or ``""``."""
         return self._disabled

@@ -38,6 +38,7 @@ __all__ = [
     "disable_third_party",
     "get",
     "isolated",
+    "manager",
     "name_of",
     "names",
     "records",
@@ -300,6 +301,11 @@ def name_of(obj: Any, kind: str | None = None) -> str:
 def records() -> tuple[PluginRecord, ...]:
     """What became of each installed plugin, sorted by name; loads them."""
     return _current.records()
+
+
+def manager() -> PluginManager:
+    """The plugin manager of the process, or of the block of :func:`isolated`."""
+    return _current.plugins
 
 
 def disable_third_party(reason: str = "plugins are switched off") -> None:

@@ -60,14 +60,10 @@ class NumpyWindowKernels(WindowKernels):
             for piece, shifted in _shifted(x, window):
                 b = shifted.shape[3]
                 lines = shifted.reshape(kw * c, -1)
-                product = None
-                for i in range(kh):
+                product = parts[0] @ lines[:, : rows * b * across]
+                for i in range(1, kh):
                     start = i * window.dilation[0] * b * across
-                    part = parts[i] @ lines[:, start : start + rows * b * across]
-                    if product is None:
-                        product = part
-                    else:
-                        product += part
+                    product += parts[i] @ lines[:, start : start + rows * b * across]
                 y[piece] = product.reshape(o, rows, b, across).transpose(2, 0, 1, 3)
         if bias is not None:
             return np.add(y, bias[:, None, None], out=y if bias.dtype == y.dtype else None)
@@ -171,7 +167,7 @@ class NumpyWindowKernels(WindowKernels):
 def _shifted(x: Array, window: Window) -> Any:
     """Pieces of the batch, and for each its pixels under every column of the window.
 
-    Of shape (kernel width, c, padded height, piece, positions across): with the height in front of the batch, so
+    Of shape (kernel width, c, padded height, piece, positions across): the height in front of the batch, so
     that a shift down is one stretch of each line. The array is the same for all pieces.
     """
     n, c, h, w = x.shape

@@ -233,7 +233,7 @@ class WindowKernels:
     def conv2d_weight_into(
         self, out: Array | None, x: Array, g: Array, window: Window, groups: int = 1
     ) -> Array:
-        """The transpose of :meth:`conv2d` as a function of the weight, which is its gradient; in ``out`` if given."""
+        """The gradient of :meth:`conv2d` with respect to the weight, in ``out`` if given."""
         xp = self.xp
         shape = (groups, g.shape[1] // groups, g.shape[2] * g.shape[3])
         total = None
@@ -286,7 +286,7 @@ class WindowKernels:
         return total
 
     def max_pool2d_select(self, v: Array, x: Array, y: Array, window: Window) -> Array:
-        """The transpose of :meth:`max_pool2d_backward`: the numbers of ``v``, shaped as x, where x is largest."""
+        """The transpose of :meth:`max_pool2d_backward`: of ``v``, shaped as x, what stands at the largest."""
         xp = self.xp
         outputs = y.shape[2:]
         padded = pad(xp, v, window.padding)

@@ -72,6 +72,7 @@ from learnkit.nn.batch_norm import (
 )
 from learnkit.nn.constraints import Constraint, MaxNorm, NonNegative, UnitNorm, apply_constraints
 from learnkit.nn.containers import Add, Concat, Parallel, Residual, Sequential
+from learnkit.nn.convolution import Conv1d, Conv2d, ConvTranspose2d
 from learnkit.nn.dropout import AlphaDropout, Dropout, DropPath, SpatialDropout
 from learnkit.nn.embedding import Embedding
 from learnkit.nn.function import Lambda
@@ -81,14 +82,27 @@ from learnkit.nn.linear import Bilinear, Linear, linear
 from learnkit.nn.mlp import MLP
 from learnkit.nn.module import Buffer, Module, Parameter
 from learnkit.nn.noise import GaussianDropout, GaussianNoise
+from learnkit.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AvgPool1d,
+    AvgPool2d,
+    MaxPool1d,
+    MaxPool2d,
+    UpsamplingNearest2d,
+)
 from learnkit.nn.scope import training
 from learnkit.nn.shaping import Flatten, Permute, Reshape
 from learnkit.nn.vector import Layout, ParameterVector, initialize
 from learnkit.nn.weight_norm import WeightNorm
 
 __all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
     "Add",
     "AlphaDropout",
+    "AvgPool1d",
+    "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
     "Bilinear",
@@ -96,6 +110,9 @@ __all__ = [
     "CELU",
     "Concat",
     "Constraint",
+    "Conv1d",
+    "Conv2d",
+    "ConvTranspose2d",
     "DropPath",
     "Dropout",
     "ELU",
@@ -124,6 +141,8 @@ __all__ = [
     "LogSoftmax",
     "MLP",
     "MaxNorm",
+    "MaxPool1d",
+    "MaxPool2d",
     "Maxout",
     "Mish",
     "Module",
@@ -153,6 +172,7 @@ __all__ = [
     "Tanh",
     "Threshold",
     "UnitNorm",
+    "UpsamplingNearest2d",
     "WeightNorm",
     "apply_constraints",
     "celu",

@@ -82,6 +82,104 @@ def weight_normed(axis):
     return formula
 
 
+def lifted(x, n):
+    """Sequences as images of height 1."""
+    return x.reshape(*x.shape[:2], 1, x.shape[2]) if n == 1 else x
+
+
+def pairs(value, n):
+    """A number for height and one for width; a sequence has 1 or 0 for the height."""
+    given = value if isinstance(value, tuple) else (value,) * n
+    return given if n == 2 else (None, *given)
+
+
+def convolved(n, stride=1, padding=((0, 0), (0, 0)), dilation=1, groups=1):
+    """The sum over the window, pixel by pixel."""
+
+    def formula(x, a):
+        w = a["weight"] if n == 2 else a["weight"][None]
+        (sh, sw), (dh, dw) = ((v[0] or 1, v[1]) for v in (pairs(stride, n), pairs(dilation, n)))
+        x = np.pad(lifted(x, n), ((0, 0), (0, 0), *padding))
+        kh, kw, c, o = w.shape
+        down, across = (x.shape[2] - dh * (kh - 1) - 1) // sh + 1, (x.shape[3] - dw * (kw - 1) - 1) // sw + 1
+        y = np.zeros((x.shape[0], o, down, across))
+        for k, r, q in np.ndindex(o, down, across):
+            first = k // (o // groups) * c
+            under = x[:, first : first + c, r * sh : r * sh + dh * kh : dh, q * sw : q * sw + dw * kw : dw]
+            y[:, k, r, q] = np.einsum("ncij,ijc->n", under, w[..., k])
+        if "bias" in a:
+            y += a["bias"].reshape(-1, 1, 1)
+        return y if n == 2 else y[:, :, 0]
+
+    return formula
+
+
+def spread_out(stride=1, padding=0, output_padding=0, dilation=1, groups=1):
+    """Each pixel adds a kernel, times itself."""
+
+    def formula(x, a):
+        w = a["weight"]
+        kh, kw, c, o = w.shape
+        n, _, h, v = x.shape
+        reach = dilation * (kh - 1) + 1, dilation * (kw - 1) + 1
+        high, wide = (
+            (h - 1) * stride + reach[0] + output_padding,
+            (v - 1) * stride + reach[1] + output_padding,
+        )
+        y = np.zeros((n, c * groups, high, wide))
+        for k, r, q, i, j in np.ndindex(o, h, v, kh, kw):
+            first = k // (o // groups) * c
+            part = x[:, k, r, q, None] * w[i, j, :, k]
+            y[:, first : first + c, r * stride + i * dilation, q * stride + j * dilation] += part
+        y = y[:, :, padding : high - padding, padding : wide - padding]
+        return y + a["bias"].reshape(-1, 1, 1) if "bias" in a else y
+
+    return formula
+
+
+def pooled(n, over, kernel, stride=None, padding=0, dilation=1, ends=(0, 0)):
+    """``over`` of the pixels under the window; what lies beyond the image is NaN. ``ends`` extends it."""
+
+    def formula(x, a):
+        (kh, kw), (sh, sw), (dh, dw) = (
+            (v[0] or 1, v[1]) for v in (pairs(kernel, n), pairs(stride or kernel, n), pairs(dilation, n))
+        )
+        ph, pw = (v or 0 for v in pairs(padding, n))
+        sides = ((0, 0), (0, 0), (ph, ph + ends[0]), (pw, pw + ends[1]))
+        x = np.pad(lifted(x, n), sides, constant_values=np.nan)
+        down, across = (x.shape[2] - dh * (kh - 1) - 1) // sh + 1, (x.shape[3] - dw * (kw - 1) - 1) // sw + 1
+        y = np.zeros((*x.shape[:2], down, across))
+        for r, q in np.ndindex(down, across):
+            y[..., r, q] = over(x[..., r * sh : r * sh + dh * kh : dh, q * sw : q * sw + dw * kw : dw])
+        return y if n == 2 else y[:, :, 0]
+
+    return formula
+
+
+def largest(under):
+    return np.nanmax(under, axis=(2, 3))
+
+
+def mean_of_all(under):
+    return np.nansum(under, axis=(2, 3)) / under[0, 0].size
+
+
+def mean_inside(under):
+    return np.nanmean(under, axis=(2, 3))
+
+
+def binned(n, counts):
+    def formula(x, a):
+        images = lifted(x, n)
+        for axis, m in zip((2, 3), pairs(counts, n), strict=True):
+            size = images.shape[axis]
+            ends = [(i * size // (m or size), -(-(i + 1) * size // (m or size))) for i in range(m or size)]
+            images = np.stack([images.take(range(*e), axis=axis).mean(axis=axis) for e in ends], axis=axis)
+        return images if n == 2 else images[:, :, 0]
+
+    return formula
+
+
 def batch_axes(x):
     return (0, *range(2, x.ndim))
 
@@ -136,6 +234,78 @@ LAYERS = {
         lambda: nn.Embedding(5, 2), IDS.astype("float64"), lambda x, a: a["weight"][x.astype(int)]
     ),
     "embedding of one": Row(lambda: nn.Embedding(5, 2), np.asarray(3), lambda x, a: a["weight"][x]),
+    "conv1d": Row(lambda: nn.Conv1d(2, 3, 3), (2, 2, 5), convolved(1)),
+    "conv1d with all": Row(
+        lambda: nn.Conv1d(2, 4, 3, 2, 1, 2, 2, bias=False),
+        (2, 2, 7),
+        convolved(1, 2, ((0, 0), (1, 1)), 2, 2),
+    ),
+    "conv1d of the same length": Row(
+        lambda: nn.Conv1d(1, 2, 2, padding="same"), (2, 1, 4), convolved(1, padding=((0, 0), (0, 1)))
+    ),
+    "conv2d": Row(lambda: nn.Conv2d(2, 3, 3), (2, 2, 4, 5), convolved(2)),
+    "conv2d with all": Row(
+        lambda: nn.Conv2d(
+            2, 4, (3, 2), (2, 1), (1, 2), (1, 2), 2, weight_init="he_normal", bias_init="zeros"
+        ),
+        (2, 2, 4, 3),
+        convolved(2, (2, 1), ((1, 1), (2, 2)), (1, 2), 2),
+    ),
+    "conv2d of the same size": Row(
+        lambda: nn.Conv2d(1, 2, (2, 3), padding="same", dilation=(3, 1), bias=False),
+        (2, 1, 4, 3),
+        convolved(2, padding=((1, 2), (1, 1)), dilation=(3, 1)),
+    ),
+    "conv2d of many channels": Row(
+        lambda: nn.Conv2d(9, 2, 2, padding=1, weight_constraint="max_norm:axis=(0,1,2),max_value=0.5"),
+        (2, 9, 2, 3),
+        convolved(2, padding=((1, 1), (1, 1))),
+    ),
+    "conv2d of each channel": Row(
+        lambda: nn.Conv2d(3, 3, 2, groups=3, padding="valid"), (2, 3, 3, 3), convolved(2, groups=3)
+    ),
+    "conv2d of single pixels": Row(lambda: nn.Conv2d(3, 2, 1), (2, 3, 2, 2), convolved(2)),
+    "conv_transpose2d": Row(lambda: nn.ConvTranspose2d(2, 3, 2), (2, 2, 2, 3), spread_out()),
+    "conv_transpose2d with all": Row(
+        lambda: nn.ConvTranspose2d(4, 2, 3, 2, 1, 1, 2, bias=False, dilation=2),
+        (1, 4, 2, 2),
+        spread_out(2, 1, 1, 2, 2),
+    ),
+    "max_pool1d": Row(lambda: nn.MaxPool1d(2), (2, 3, 5), pooled(1, largest, 2)),
+    "max_pool2d": Row(lambda: nn.MaxPool2d(2), (2, 2, 4, 5), pooled(2, largest, 2)),
+    "max_pool2d with all": Row(
+        lambda: nn.MaxPool2d((3, 2), (2, 1), (1, 1), (1, 2)),
+        (2, 2, 5, 4),
+        pooled(2, largest, (3, 2), (2, 1), (1, 1), (1, 2)),
+    ),
+    "max_pool2d to the end": Row(
+        lambda: nn.MaxPool2d(2, ceil_mode=True), (1, 2, 3, 5), pooled(2, largest, 2, ends=(1, 1))
+    ),
+    "avg_pool1d": Row(lambda: nn.AvgPool1d(2, 1), (2, 3, 5), pooled(1, mean_of_all, 2, 1)),
+    "avg_pool1d without padding": Row(
+        lambda: nn.AvgPool1d(3, 2, 1, count_include_pad=False), (2, 1, 5), pooled(1, mean_inside, 3, 2, 1)
+    ),
+    "avg_pool2d": Row(lambda: nn.AvgPool2d(2), (2, 2, 4, 5), pooled(2, mean_of_all, 2)),
+    "avg_pool2d padded": Row(
+        lambda: nn.AvgPool2d((3, 2), 2, 1), (2, 2, 5, 4), pooled(2, mean_of_all, (3, 2), 2, 1)
+    ),
+    "avg_pool2d to the end": Row(
+        lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        (1, 2, 4, 4),
+        pooled(2, mean_inside, 3, 2, 1, ends=(1, 1)),
+    ),
+    "adaptive_avg_pool1d": Row(lambda: nn.AdaptiveAvgPool1d(3), (2, 2, 7), binned(1, 3)),
+    "adaptive_avg_pool2d": Row(lambda: nn.AdaptiveAvgPool2d((2, 3)), (2, 2, 5, 4), binned(2, (2, 3))),
+    "adaptive_avg_pool2d of equal windows": Row(
+        lambda: nn.AdaptiveAvgPool2d((2, None)), (2, 1, 4, 3), binned(2, (2, None))
+    ),
+    "adaptive_avg_pool2d of all": Row(lambda: nn.AdaptiveAvgPool2d(1), (2, 3, 2, 3), binned(2, 1)),
+    "adaptive_avg_pool2d of nothing": Row(lambda: nn.AdaptiveAvgPool2d(None), (2, 3, 2, 3), unchanged),
+    "upsampling_nearest2d": Row(
+        lambda: nn.UpsamplingNearest2d((2, 3)),
+        (2, 1, 2, 3),
+        lambda x, a: x.repeat(2, axis=2).repeat(3, axis=3),
+    ),
     "batch_norm1d": Row(lambda: nn.BatchNorm1d(3), (4, 3), by_running, batch),
     "batch_norm1d of sequences": Row(lambda: nn.BatchNorm1d(2, momentum=None), (3, 2, 4), by_running, batch),
     "batch_norm1d without affine": Row(lambda: nn.BatchNorm1d(3, affine=False), (4, 3), by_running, batch),

@@ -63,6 +63,30 @@ def test_lists_and_several_inputs_will_do():
     assert [p.shape for p in sides.parameters().values()] == [(3, 2), (2,), (5, 2), (2,)]
 
 
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda n: nn.Conv1d(n, 6, 2, groups=2), (3, 4, 5)),
+        (lambda n: nn.Conv2d(n, 6, 2, groups=2), (3, 4, 5, 5)),
+        (lambda n: nn.ConvTranspose2d(n, 6, 2, groups=2), (3, 4, 5, 5)),
+    ],
+)
+def test_channels_are_told_by_the_batch_and_by_arrays(make, shape):
+    """The start of the bias depends on them too."""
+    known, told, loaded = make(4), make(None), make(None)
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    nn.initialize(known, seed=2)
+    nn.initialize(told, seed=2, x=x)
+    loaded.load_arrays(known.arrays())
+    assert repr(told) == repr(known) == repr(loaded)
+    for layer in (told, loaded):
+        for path, a in known.arrays().items():
+            np.testing.assert_array_equal(layer.arrays()[path], a)
+        np.testing.assert_array_equal(layer(x), known(x))
+    with pytest.raises(ArgumentError, match="groups is 2, expected a divisor of in_channels, 3"):
+        nn.initialize(make(None), x=x[:, :3])
+
+
 def test_without_a_batch_it_says_what_to_do():
     with pytest.raises(ArgumentError) as caught:
         nn.initialize(lazy())

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed")
 
 from learnkit import nn  # noqa: E402
-from learnkit.autodiff import value_and_grad  # noqa: E402
+from learnkit.autodiff import value_and_grad, vjp  # noqa: E402
 from learnkit.backends import array_namespace  # noqa: E402
 from learnkit.optim import SGD  # noqa: E402
 from learnkit.plugins import registry  # noqa: E402
@@ -46,6 +46,8 @@ WEIGHT = {"weight": ("weight", same)}
 STATISTICS = {"running_mean": ("running_mean", same), "running_var": ("running_var", same)}
 BATCH = {**AFFINE, **STATISTICS}
 T = torch.nn
+CONV = {"weight": ("weight", lambda a: np.moveaxis(a, (0, 1), (-1, -2))), "bias": ("bias", same)}
+CONV_WEIGHT = {"weight": CONV["weight"]}
 
 
 def normed():
@@ -98,6 +100,83 @@ ROWS = {
     "instance_norm2d with statistics": Row(
         lambda: nn.InstanceNorm2d(3, affine=True, track_running_stats=True, momentum=0.3),
         lambda: T.InstanceNorm2d(3, affine=True, track_running_stats=True, momentum=0.3), (2, 3, 4, 2), BATCH,
+    ),
+    "conv1d": Row(lambda: nn.Conv1d(3, 4, 3), lambda: T.Conv1d(3, 4, 3), (4, 3, 7), CONV),
+    "conv1d with all": Row(
+        lambda: nn.Conv1d(4, 6, 3, 2, 3, 2, 2, False), lambda: T.Conv1d(4, 6, 3, 2, 3, 2, 2, False),
+        (4, 4, 9), CONV_WEIGHT,
+    ),
+    "conv1d of the same length": Row(
+        lambda: nn.Conv1d(3, 4, 4, padding="same"), lambda: T.Conv1d(3, 4, 4, padding="same"), (4, 3, 7), CONV
+    ),
+    "conv2d": Row(lambda: nn.Conv2d(3, 4, 3), lambda: T.Conv2d(3, 4, 3), (2, 3, 5, 6), CONV),
+    "conv2d of many channels": Row(
+        lambda: nn.Conv2d(16, 8, 3, padding=1), lambda: T.Conv2d(16, 8, 3, padding=1), (2, 16, 5, 6), CONV
+    ),
+    "conv2d lazy": Row(
+        lambda: nn.Conv2d(None, 4, 3, groups=2), lambda: T.LazyConv2d(4, 3, groups=2), (2, 4, 5, 6), CONV
+    ),
+    "conv2d with all": Row(
+        lambda: nn.Conv2d(4, 6, (3, 2), (2, 3), (1, 2), (2, 1), 2, False),
+        lambda: T.Conv2d(4, 6, (3, 2), (2, 3), (1, 2), (2, 1), 2, False), (2, 4, 7, 6), CONV_WEIGHT,
+    ),
+    "conv2d of the same size": Row(
+        lambda: nn.Conv2d(3, 4, (4, 2), padding="same", dilation=(1, 3)),
+        lambda: T.Conv2d(3, 4, (4, 2), padding="same", dilation=(1, 3)), (2, 3, 5, 6), CONV,
+    ),
+    "conv2d of each channel": Row(
+        lambda: nn.Conv2d(3, 6, 3, groups=3), lambda: T.Conv2d(3, 6, 3, groups=3), (2, 3, 5, 6), CONV
+    ),
+    "conv2d dilated": Row(
+        lambda: nn.Conv2d(12, 4, 3, padding=2, dilation=2), lambda: T.Conv2d(12, 4, 3, padding=2, dilation=2),
+        (2, 12, 5, 6), CONV,
+    ),
+    "conv_transpose2d": Row(
+        lambda: nn.ConvTranspose2d(3, 4, 3, 2), lambda: T.ConvTranspose2d(3, 4, 3, 2), (2, 3, 4, 5), CONV
+    ),
+    "conv_transpose2d with all": Row(
+        lambda: nn.ConvTranspose2d(4, 6, (3, 2), (2, 3), 1, (1, 2), 2, False, (2, 1)),
+        lambda: T.ConvTranspose2d(4, 6, (3, 2), (2, 3), 1, (1, 2), 2, False, (2, 1)),
+        (2, 4, 4, 5), CONV_WEIGHT,
+    ),
+    "conv_transpose2d of one step": Row(
+        lambda: nn.ConvTranspose2d(16, 4, 3, padding=1), lambda: T.ConvTranspose2d(16, 4, 3, padding=1),
+        (2, 16, 4, 5), CONV,
+    ),
+    "max_pool1d": Row(lambda: nn.MaxPool1d(3, 2, 1), lambda: T.MaxPool1d(3, 2, 1), (2, 3, 8)),
+    "max_pool2d": Row(lambda: nn.MaxPool2d(2), lambda: T.MaxPool2d(2), (2, 3, 5, 6)),
+    "max_pool2d with all": Row(
+        lambda: nn.MaxPool2d((3, 2), (2, 1), 1, (1, 2), ceil_mode=True),
+        lambda: T.MaxPool2d((3, 2), (2, 1), 1, (1, 2), ceil_mode=True), (2, 3, 6, 5),
+    ),
+    "avg_pool1d": Row(lambda: nn.AvgPool1d(3, 2, 1), lambda: T.AvgPool1d(3, 2, 1), (2, 3, 8)),
+    "avg_pool2d": Row(lambda: nn.AvgPool2d(2), lambda: T.AvgPool2d(2), (2, 3, 5, 6)),
+    "avg_pool2d without padding": Row(
+        lambda: nn.AvgPool2d((3, 4), 2, (1, 2), count_include_pad=False),
+        lambda: T.AvgPool2d((3, 4), 2, (1, 2), count_include_pad=False), (2, 3, 5, 6),
+    ),
+    "avg_pool2d to the end": Row(
+        lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True), lambda: T.AvgPool2d(3, 2, 1, ceil_mode=True),
+        (2, 3, 6, 8),
+    ),
+    "avg_pool2d to the end without padding": Row(
+        lambda: nn.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False),
+        lambda: T.AvgPool2d(3, 2, 1, ceil_mode=True, count_include_pad=False), (2, 3, 6, 8),
+    ),
+    "adaptive_avg_pool1d": Row(
+        lambda: nn.AdaptiveAvgPool1d(3), lambda: T.AdaptiveAvgPool1d(3), (2, 3, 8)
+    ),
+    "adaptive_avg_pool2d": Row(
+        lambda: nn.AdaptiveAvgPool2d((3, 4)), lambda: T.AdaptiveAvgPool2d((3, 4)), (2, 3, 5, 7)
+    ),
+    "adaptive_avg_pool2d of equal windows": Row(
+        lambda: nn.AdaptiveAvgPool2d((None, 2)), lambda: T.AdaptiveAvgPool2d((None, 2)), (2, 3, 5, 6)
+    ),
+    "adaptive_avg_pool2d of all": Row(
+        lambda: nn.AdaptiveAvgPool2d(1), lambda: T.AdaptiveAvgPool2d(1), (2, 3, 5, 6)
+    ),
+    "upsampling_nearest2d": Row(
+        lambda: nn.UpsamplingNearest2d(3), lambda: T.UpsamplingNearest2d(scale_factor=3), (2, 3, 2, 4)
     ),
     "layer_norm": Row(lambda: nn.LayerNorm(5), lambda: T.LayerNorm(5), (4, 3, 5), AFFINE),
     "layer_norm of two axes": Row(
@@ -163,6 +242,7 @@ def assert_close(got, want, tolerance):
     np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance * size)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
 @pytest.mark.parametrize("name", ROWS)
 def test_layers_are_those_of_torch(name, dtype, tolerance):
@@ -297,3 +377,42 @@ def test_embeddings_start_with_their_law():
     nn.initialize(padded)
     assert (padded.weight[1] == 0).all()
     assert (padded.weight[0] != 0).all()
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (3, 1, 1), (3, 2, 1), (2, 3, 0)])
+def test_of_equal_pixels_the_first_has_the_gradient(kernel, stride, padding, ceil_mode):
+    """Of images with few different values, among them the smallest that there is."""
+    x = np.random.default_rng(3).integers(0, 3, size=(4, 2, 6, 7)).astype("float64")
+    x[0] = -np.inf
+    t = torch.from_numpy(x).requires_grad_()
+    y = T.functional.max_pool2d(t, kernel, stride, padding, ceil_mode=ceil_mode)
+    g = np.random.default_rng(4).normal(size=y.shape)
+    (want,) = torch.autograd.grad(y, t, torch.from_numpy(g))
+    layer = nn.MaxPool2d(kernel, stride, padding, ceil_mode=ceil_mode)
+    value, back = vjp(layer, x)
+    np.testing.assert_array_equal(value, y.detach().numpy())
+    np.testing.assert_allclose(back(g)[0], want.numpy(), rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (nn.Conv1d(8, 300, 5), lambda: T.Conv1d(8, 300, 5)),
+        (nn.Conv2d(8, 100, (3, 5), groups=4), lambda: T.Conv2d(8, 100, (3, 5), groups=4)),
+        (nn.ConvTranspose2d(100, 8, (3, 5), groups=4), lambda: T.ConvTranspose2d(100, 8, (3, 5), groups=4)),
+        (nn.Conv2d(None, 100, 3), lambda: T.Conv2d(8, 100, 3)),
+    ],
+)
+def test_kernels_start_within_their_bounds(ours, theirs):
+    """Uniform, with the same variance and the same ends, for weight and bias."""
+    nn.initialize(ours, x=np.zeros((1, 8, 5, 5)) if ours.in_channels is None else None)
+    state = theirs().state_dict()
+    for path, array in ours.arrays().items():
+        a, b = array, state[path].numpy()
+        rel = 0.35 if path == "bias" and a.size < 50 else 0.06
+        assert np.abs(a).max() == pytest.approx(np.abs(b).max(), rel=rel)
+        assert a.std() == pytest.approx(b.std(), rel=0.6 if path == "bias" and a.size < 50 else 0.12)
+    bound = 1 / np.sqrt(np.prod(ours.weight.shape[:-1]))
+    assert np.abs(ours.weight).max() <= bound
+    assert np.abs(ours.bias).max() <= bound

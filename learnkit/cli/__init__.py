@@ -8,10 +8,14 @@
 ``measures``      held-out metrics with their intervals, and what the model confuses
 ``stored``        a run opened again, for ``evaluate`` and ``predict``
 ================  ====================================================================================
+
+With ``LEARNKIT_FAKE_CUPY=1`` the backend ``cupy`` is the stand-in of :mod:`learnkit.testing.fakecupy`, for those
+who write plugins on a machine without a GPU: ``LEARNKIT_FAKE_CUPY=1 learnkit train digits --backend cupy``.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -27,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, or that of :mod:`learnkit.errors`; 130 after Ctrl-C.
     """
+    if os.environ.get("LEARNKIT_FAKE_CUPY") == "1":
+        from learnkit.testing import fakecupy
+
+        fakecupy.install()
     try:
         from learnkit.cli.app import run
     except ModuleNotFoundError as error:

@@ -66,7 +66,7 @@ def test_a_network_behind_it_learns_steps_that_one_without_does_not() -> None:
     x = RNG.uniform(-1.7, 1.7, (512, 1)).astype(np.float32)
     y = np.where(np.sin(12 * x) > 0, 1.0, -1.0).astype(np.float32)
     scores = []
-    for front in ([], [PeriodicEmbedding(1, 16, frequency_init_scale=1.0), lk.nn.Flatten()]):
+    for front in ([], [PeriodicEmbedding(1, 16, frequency_init_scale=2.0), lk.nn.Flatten()]):
         width = 16 if front else 1
         tail = [lk.nn.Linear(width, 32), lk.nn.ReLU(), lk.nn.Linear(32, 1)]
         trainer = lk.Trainer(lk.nn.Sequential(*front, *tail), "mse", "adam:lr=0.01", metrics=["r2"], seed=0)

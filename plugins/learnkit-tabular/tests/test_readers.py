@@ -94,7 +94,7 @@ def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
 
 def test_a_database_is_a_source(tmp_path: Path) -> None:
     path = database(tmp_path / "data.sqlite", OTHER)
-    data = load_source(path, target="price", missing="mean")
+    data = load_source(path, target="price", missing="mean", task="regression")
     assert (data.task, list(data.features.columns)) == ("regression", ["size", "kind", "price"])
     assert data.y is not None
     assert data.y.tolist() == COLUMNS["price"]
@@ -115,7 +115,7 @@ def test_an_arrow_file_is_a_source(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"data.{ending}"
     {"parquet": parquet.write_table, "feather": feather.write_feather}[ending](table, path)
     assert {"parquet": read_parquet, "feather": read_feather}[ending](path) == COLUMNS
-    data = load_source(path, target="price", missing="drop")
+    data = load_source(path, target="price", missing="drop", task="regression")
     assert data.y is not None
     assert data.y.tolist() == [100, 180]
     assert data.features.column("kind").text.tolist() == ["flat", "house"]

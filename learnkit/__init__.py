@@ -49,8 +49,28 @@ if TYPE_CHECKING:
     )
     from learnkit.backends import array_namespace, get_backend, use_backend, use_kernels
     from learnkit.conventions import convention
+    from learnkit.plugins.incode import (
+        register_activation,
+        register_augmentation,
+        register_backend,
+        register_callback,
+        register_command,
+        register_constraint,
+        register_dataset,
+        register_exporter,
+        register_initializer,
+        register_kernel,
+        register_layer,
+        register_loss,
+        register_metric,
+        register_optimizer,
+        register_reader,
+        register_schedule,
+        register_transform,
+        registered,
+    )
     from learnkit.plugins.runs import watching
-    from learnkit.training import Callback, EarlyStopping, ModelCheckpoint, Trainer, find_lr
+    from learnkit.training import Callback, EarlyStopping, ModelCheckpoint, Trainer, find_lr, profile
 
 __version__ = "0.1.0"
 
@@ -84,6 +104,7 @@ __all__ = [
     "optim",
     "per_example_grad",
     "plugins",
+    "profile",
     "schedules",
     "stop_gradient",
     "testing",
@@ -124,6 +145,7 @@ _WHERE = {
     "detect_anomaly": "learnkit.autodiff",
     "explain": "learnkit.autodiff",
     "find_lr": "learnkit.training",
+    "profile": "learnkit.training",
     "get_backend": "learnkit.backends",
     "grad": "learnkit.autodiff",
     "hessian": "learnkit.autodiff",
@@ -131,6 +153,24 @@ _WHERE = {
     "jacobian": "learnkit.autodiff",
     "jvp": "learnkit.autodiff",
     "per_example_grad": "learnkit.autodiff",
+    "register_activation": "learnkit.plugins.incode",
+    "register_augmentation": "learnkit.plugins.incode",
+    "register_backend": "learnkit.plugins.incode",
+    "register_callback": "learnkit.plugins.incode",
+    "register_command": "learnkit.plugins.incode",
+    "register_constraint": "learnkit.plugins.incode",
+    "register_dataset": "learnkit.plugins.incode",
+    "register_exporter": "learnkit.plugins.incode",
+    "register_initializer": "learnkit.plugins.incode",
+    "register_kernel": "learnkit.plugins.incode",
+    "register_layer": "learnkit.plugins.incode",
+    "register_loss": "learnkit.plugins.incode",
+    "register_metric": "learnkit.plugins.incode",
+    "register_optimizer": "learnkit.plugins.incode",
+    "register_reader": "learnkit.plugins.incode",
+    "register_schedule": "learnkit.plugins.incode",
+    "register_transform": "learnkit.plugins.incode",
+    "registered": "learnkit.plugins.incode",
     "stop_gradient": "learnkit.autodiff",
     "use_backend": "learnkit.backends",
     "use_kernels": "learnkit.backends",

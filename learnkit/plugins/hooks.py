@@ -9,11 +9,13 @@ from typing import Any
 
 import pluggy
 
-from learnkit.errors import PluginError, did_you_mean
+from learnkit.errors import ArgumentError, PluginError, did_you_mean
 from learnkit.plugins import hookspecs
+from learnkit.plugins.functions import component_of
 from learnkit.plugins.hookspecs import HOOKS, LIFECYCLE
+from learnkit.plugins.trace import timed, trace
 
-__all__ = ["Factory", "PluginHooks"]
+__all__ = ["Factory", "PluginHooks", "checked"]
 
 #: What is registered: a class, or a function that returns a component.
 Factory = Callable[..., Any]
@@ -35,6 +37,7 @@ class PluginHooks(pluggy.PluginManager):
 
     def __init__(self, plugin: object, name: str) -> None:
         super().__init__("learnkit")
+        self._plugin_name = name
         self.add_hookspecs(hookspecs)
         if inspect.isclass(plugin):
             raise PluginError(
@@ -76,18 +79,47 @@ class PluginHooks(pluggy.PluginManager):
         found: dict[str, Factory] = {}
 
         def register(name: str, factory: Factory) -> None:
-            if not isinstance(name, str) or not _NAME.fullmatch(name):
-                raise PluginError(
-                    f"{HOOKS[kind]} registers the name {name!r}; expected a letter or digit, "
-                    f"then letters, digits, '_', '-' or '.'"
-                )
-            if not callable(factory):
-                raise PluginError(
-                    f"{HOOKS[kind]} registers {name!r} as {factory!r}; expected a class or a function"
-                )
+            try:
+                name, factory = checked(HOOKS[kind], kind, name, factory)
+            except ArgumentError as error:
+                raise PluginError(error.message) from None
             if name in found:
                 raise PluginError(f"{HOOKS[kind]} registers {name!r} twice")
+            trace(f"{self._plugin_name} registers the {kind} {name!r}")
             found[name] = factory
 
-        getattr(self.hook, HOOKS[kind])(register=register)
+        hook = getattr(self.hook, HOOKS[kind])
+        if hook.get_hookimpls():
+            with timed(f"{self._plugin_name}: {HOOKS[kind]}"):
+                hook(register=register)
         return found
+
+
+def checked(where: str, kind: str, name: object, factory: object) -> tuple[str, Factory]:
+    """A name and a factory as they can be registered; a function that is a component becomes its class.
+
+    Args:
+        where: the hook or function that was called, for messages.
+        kind: the kind of component.
+
+    Raises:
+        ArgumentError: one of them cannot be registered.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ArgumentError(
+            f"{where} registers the name {_shown(name)}; expected a letter or digit, "
+            f"then letters, digits, '_', '-' or '.'"
+        )
+    name = str.__str__(name)  # a plain one, whatever a class derived from str makes of it
+    if not callable(factory):
+        raise ArgumentError(
+            f"{where} registers {name!r} as {_shown(factory)}; expected a class or a function"
+        )
+    return name, component_of(kind, name, factory)
+
+
+def _shown(thing: object) -> str:
+    try:
+        return repr(thing)
+    except Exception:  # what a plugin registers need not be well made
+        return f"an object of {type(thing).__name__}"

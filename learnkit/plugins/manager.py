@@ -5,28 +5,50 @@ of the built-ins are called one kind at a time, when that kind is first asked fo
 exceptions propagate; the plugins found by entry point are loaded all together, and only when a name
 is not built in or when components are listed.
 
+A name is looked up among the components that were registered in code, then among the built-ins, then in
+the plugins. What is built in is replaced only on request: with ``override=True`` in code, and for a plugin
+by naming it in ``LEARNKIT_OVERRIDE``.
+
 Environment variables, read when plugins are loaded:
 
 ``LEARNKIT_PLUGINS``
     the only plugins to load, as names of entry points or distributions with commas between them;
     empty for none. Unset, every installed plugin is loaded.
+``LEARNKIT_OVERRIDE``
+    plugins, named in the same way, that may replace built-in components. Then a name that is built in loads
+    the plugins too, and what is replaced is said in a line for each of these plugins.
 ``LEARNKIT_STRICT_PLUGINS``
     ``1`` raises :class:`~learnkit.errors.PluginError` for the first plugin that cannot be used,
     for those who write one.
+``LEARNKIT_TRACE_PLUGINS``
+    ``1`` writes each import, call of a hook and registration to stderr, with the time it takes, and
+    what the plugins themselves write.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import threading
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from learnkit.errors import PluginError, did_you_mean
-from learnkit.plugins.hooks import Factory, PluginHooks
+from learnkit.errors import ArgumentError, PluginError, did_you_mean
+from learnkit.plugins.hooks import Factory, PluginHooks, checked
 from learnkit.plugins.hookspecs import KINDS
-from learnkit.plugins.loading import Candidate, attempt, candidates, listed_names, strictly
+from learnkit.plugins.loading import (
+    Candidate,
+    attempt,
+    being_loaded,
+    candidates,
+    listed_names,
+    overriding_names,
+    strictly,
+)
+from learnkit.plugins.local import LocalFile
 from learnkit.plugins.records import PluginRecord
+from learnkit.plugins.trace import say, trace
 
 __all__ = ["DEFAULT_PLUGINS", "GROUP", "PluginManager"]
 
@@ -35,6 +57,9 @@ DEFAULT_PLUGINS: tuple[str, ...] = ("learnkit.plugins.builtin",)
 
 #: The entry-point group in which third parties announce plugins.
 GROUP = "learnkit"
+
+#: That of the plugins that see runs; see :mod:`learnkit.plugins.runs`.
+RUNS = "learnkit.runs"
 
 
 class PluginManager:
@@ -52,7 +77,10 @@ class PluginManager:
         self._version = version
         self._builtin_hooks: dict[str, PluginHooks] = {}
         self._builtin: dict[str, dict[str, Factory]] = {}
+        self._in_code: dict[str, dict[str, Factory]] = {}
         self._third_party: dict[str, dict[str, Factory]] | None = None
+        self._overriding: dict[str, dict[str, Factory]] = {}
+        self._local: LocalFile | None = None
         self._records: tuple[PluginRecord, ...] = ()
         self._disabled = ""
         # Loading swaps sys.stdout, so only one thread may; the thread that loads may look names up.
@@ -76,10 +104,108 @@ class PluginManager:
         """The components of a kind that installed plugins offer; loads them on the first call."""
         return self._load().get(kind, {})
 
+    def in_code(self, kind: str) -> dict[str, Factory]:
+        """The components of a kind that were registered in code."""
+        return self._in_code.get(kind, {})
+
+    def overriding(self, kind: str) -> dict[str, Factory]:
+        """The components of plugins that the user lets stand in the place of built-in ones.
+
+        Loads the plugins if ``LEARNKIT_OVERRIDE`` names any.
+        """
+        if self._third_party is None and not overriding_names():
+            return {}
+        self._load()
+        return self._overriding.get(kind, {})
+
+    def tables(self, kind: str) -> Iterator[dict[str, Factory]]:
+        """The components of a kind in the order in which names are looked up; the last loads the plugins."""
+        yield self.in_code(kind)
+        yield self.overriding(kind)
+        yield self.builtin(kind)
+        yield self.third_party(kind)
+
+    def register(self, kind: str, name: str, factory: Factory, *, override: bool = False) -> None:
+        """Offer a component from code; see :mod:`learnkit.plugins.incode`.
+
+        Raises:
+            ArgumentError: the name is built in or taken, and ``override`` is false; or the name or the
+                factory cannot be one.
+        """
+        name, factory = checked(f"register_{kind}", kind, name, factory)
+        loading = being_loaded()
+        if loading is not None:
+            loading.offer(kind, name, factory, override=override)
+            return
+        with self._lock:
+            before = self.in_code(kind).get(name)
+            if not override and name in self.builtin(kind):
+                raise ArgumentError(
+                    f"the {kind} {name!r} is built in",
+                    hint="take another name, or write override=True to replace it in this process",
+                )
+            if not override and before is not None and _place(before) != _place(factory):
+                raise ArgumentError(
+                    f"the {kind} {name!r} is registered already, as {_place(before)}; "
+                    f"{_place(factory)} cannot be it too",
+                    hint="take another name, or write override=True to replace it",
+                )
+            self._in_code = {**self._in_code, kind: {**self.in_code(kind), name: factory}}
+        trace(f"{kind} {name!r} is {_place(factory)}, registered in code")
+
+    @contextlib.contextmanager
+    def registered(
+        self, components: Mapping[str, Mapping[str, Factory]], *, override: bool = False
+    ) -> Iterator[None]:
+        """Register components in code for the length of a block."""
+        put: list[tuple[str, str, Factory | None]] = []
+        try:
+            for kind, named in components.items():
+                for name, factory in named.items():
+                    before = self.in_code(kind).get(name)
+                    self.register(kind, name, factory, override=override)
+                    put.append((kind, name, before))
+            yield
+        finally:
+            for kind, name, before in reversed(put):
+                self._put_back(kind, name, before)
+
+    def _put_back(self, kind: str, name: str, factory: Factory | None) -> None:
+        with self._lock:
+            table = {key: value for key, value in self.in_code(kind).items() if key != name}
+            if factory is not None:
+                table[name] = factory
+            self._in_code = {**self._in_code, kind: table}
+
     def records(self) -> tuple[PluginRecord, ...]:
         """What became of each installed plugin, sorted by name; loads them on the first call."""
         self._load()
-        return self._records
+        return tuple(map(self._with_hidden, self._records))
+
+    def _with_hidden(self, record: PluginRecord) -> PluginRecord:
+        """The record, which says what of the plugin is hidden by components that were registered in code."""
+        hidden = [
+            f"the {kind} {name!r} registered in code hides its own"
+            for kind, names in record.components.items()
+            for name in names
+            if name in self.in_code(kind)
+        ]
+        return (
+            replace(record, detail="; ".join([record.detail] * bool(record.detail) + hidden))
+            if hidden
+            else record
+        )
+
+    @property
+    def local(self) -> LocalFile | None:
+        """The file ``learnkit_local.py`` that is one of the plugins, if there is one."""
+        return self._local
+
+    def use_local(self, file: LocalFile | None) -> None:
+        """Take a file for one more plugin; it is loaded with the others."""
+        with self._lock:
+            if (file and file.path) != (self._local and self._local.path):
+                self._local, self._third_party = file, None
 
     def disable_third_party(self, reason: str = "plugins are switched off") -> None:
         """Use the built-ins only from now on; every installed plugin is recorded as ``blocked``.
@@ -118,14 +244,17 @@ class PluginManager:
                 return {}
             self._loading = True
             try:
-                loaded, self._records = self._load_entry_points()
+                loaded, self._overriding, self._records = self._load_entry_points()
             finally:
                 self._loading = False
             self._third_party = loaded
             return loaded
 
-    def _load_entry_points(self) -> tuple[dict[str, dict[str, Factory]], tuple[PluginRecord, ...]]:
-        found = candidates(GROUP)
+    def _load_entry_points(
+        self,
+    ) -> tuple[dict[str, dict[str, Factory]], dict[str, dict[str, Factory]], tuple[PluginRecord, ...]]:
+        """The components of all plugins, those that replace built-in ones, and what became of each plugin."""
+        found = candidates(GROUP, self._local)
         records: list[PluginRecord] = []
         loaded: list[Candidate] = []
         for candidate in self._chosen(found, records):
@@ -135,11 +264,26 @@ class PluginManager:
             else:
                 loaded.append(result)
         table: dict[str, dict[str, Factory]] = defaultdict(dict)
+        replacing: dict[str, dict[str, Factory]] = defaultdict(dict)
         for candidate in self._without_conflicts(loaded, records):
-            records.append(candidate.record("ok", candidate.detail))
+            taken = [
+                (kind, name)
+                for kind, components in candidate.components.items()
+                for name in components
+                if name in self.builtin(kind)
+            ]
             for kind, components in candidate.components.items():
                 table[kind].update(components)
-        return dict(table), tuple(sorted(records, key=lambda record: (record.name, record.distribution)))
+            for kind, name in taken:
+                replacing[kind][name] = candidate.components[kind][name]
+            detail = candidate.detail
+            if taken:
+                what = ", ".join(f"{kind} {name!r}" for kind, name in taken)
+                say(f"plugin {candidate.who} replaces the built-in {what} (LEARNKIT_OVERRIDE)")
+                detail = f"it replaces the built-in {what}"
+            records.append(candidate.record("ok", detail))
+        ordered = sorted(records, key=lambda record: (record.name, record.distribution))
+        return dict(table), dict(replacing), tuple(ordered)
 
     def _chosen(self, found: list[Candidate], records: list[PluginRecord]) -> list[Candidate]:
         """The plugins to load: asked for, and the only one of their name."""
@@ -147,15 +291,12 @@ class PluginManager:
             records += [candidate.record("blocked", self._disabled) for candidate in found]
             return []
         names = listed_names()
+        for variable, named in (("LEARNKIT_PLUGINS", names), ("LEARNKIT_OVERRIDE", overriding_names())):
+            records += _not_installed(variable, named or frozenset(), found)
         if names is not None:
             records += [
                 c.record("blocked", "not in LEARNKIT_PLUGINS") for c in found if not c.answers_to(names)
             ]
-            for name in sorted(names):
-                if not any(candidate.answers_to(frozenset({name})) for candidate in found):
-                    known = [candidate.entry.name for candidate in found]
-                    detail = f"named in LEARNKIT_PLUGINS, and not installed{did_you_mean(name, known)}"
-                    records.append(strictly(PluginRecord(name, "", "", "failed", detail)))
             found = [candidate for candidate in found if candidate.answers_to(names)]
         chosen = []
         for candidate in found:
@@ -172,6 +313,11 @@ class PluginManager:
 
         def collect(hooks: PluginHooks) -> Candidate:
             components = {kind: found for kind in KINDS if (found := hooks.components(kind))}
+            for kind, named in candidate.loading.registered.items():  # in code, by the plugin
+                for name in named:
+                    if name in components.get(kind, {}):
+                        raise PluginError(f"it registers the {kind} {name!r} twice")
+                components[kind] = {**components.get(kind, {}), **named}
             detail = "it registers nothing" if not components else ""
             return replace(candidate, components=components, detail=detail)
 
@@ -190,7 +336,7 @@ class PluginManager:
                 for name in components
                 if name in self.builtin(kind)
             ]
-            if taken:
+            if taken and not candidate.answers_to(overriding_names()):
                 records.append(strictly(candidate.record("conflict", "; ".join(taken))))
             else:
                 remaining.append(candidate)
@@ -211,6 +357,27 @@ class PluginManager:
             else:
                 kept.append(candidate)
         return kept
+
+
+def _not_installed(variable: str, names: frozenset[str], found: list[Candidate]) -> list[PluginRecord]:
+    """A record for each plugin that an environment variable names and that is not there."""
+    missing = [n for n in sorted(names) if not any(c.answers_to(frozenset({n})) for c in found)]
+    if missing:  # it may see runs only
+        others = candidates(RUNS)
+        missing = [n for n in missing if not any(c.answers_to(frozenset({n})) for c in others)]
+    known = [candidate.entry.name for candidate in found]
+    details = [f"named in {variable}, and not installed{did_you_mean(name, known)}" for name in missing]
+    return [
+        strictly(PluginRecord(name, "", "", "failed", detail))
+        for name, detail in zip(missing, details, strict=True)
+    ]
+
+
+def _place(factory: Factory) -> str:
+    """Where a factory is written; the same after the cell of a notebook has been run again."""
+    function = getattr(factory, "_function", factory)
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    return f"{getattr(function, '__module__', None) or type(function).__module__}.{name}"
 
 
 def _listed(candidates: list[Candidate]) -> str:

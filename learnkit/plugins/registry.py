@@ -2,8 +2,8 @@
 
 A component is named the same way everywhere, as ``"huber"``, as ``"huber:delta=2"``, as
 ``{"name": "huber", "delta": 2}`` in a run file, or by the object itself. The functions of this
-module look in the built-in components first, and only for a name that is not among them, or for a
-list of all names, in the installed plugins.
+module look in what was registered in code and in the built-in components first, and only for a name that is
+not among them, or for a list of all names, in the installed plugins.
 
 >>> from learnkit.plugins import registry
 >>> adam = registry.create("optimizer", "adam:lr=0.01")
@@ -20,13 +20,16 @@ import dataclasses
 import inspect
 import numbers
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from learnkit.errors import ArgumentError, UnknownNameError, did_you_mean
 from learnkit.plugins.construct import construct, signature_of
 from learnkit.plugins.conventions import preset
+from learnkit.plugins.functions import FunctionComponent, component_of, is_function
 from learnkit.plugins.hooks import Factory
 from learnkit.plugins.hookspecs import HOOKS, KINDS
+from learnkit.plugins.local import LocalFile
 from learnkit.plugins.manager import DEFAULT_PLUGINS, PluginManager
 from learnkit.plugins.records import PluginRecord
 from learnkit.plugins.spec import parse_spec
@@ -42,6 +45,9 @@ __all__ = [
     "name_of",
     "names",
     "records",
+    "register",
+    "registered",
+    "use_local",
 ]
 
 
@@ -56,9 +62,7 @@ class Registry:
 
     def get(self, kind: str, name: str) -> Factory:
         _check_kind(kind)
-        factory = self.plugins.builtin(kind).get(name)
-        if factory is None:
-            factory = self.plugins.third_party(kind).get(name)
+        factory = next((table[name] for table in self.plugins.tables(kind) if name in table), None)
         if factory is None:
             known = self.names(kind)
             raise UnknownNameError(
@@ -69,7 +73,7 @@ class Registry:
 
     def names(self, kind: str, *, third_party: bool = True) -> list[str]:
         _check_kind(kind)
-        return sorted({*self.plugins.builtin(kind), *(self.plugins.third_party(kind) if third_party else ())})
+        return sorted(set().union(*self.plugins.tables(kind)) if third_party else self.plugins.builtin(kind))
 
     def create(self, kind: str, spec: Any, *, convention: Any = None, **defaults: Any) -> Any:
         _check_kind(kind)
@@ -90,6 +94,12 @@ class Registry:
             raise ArgumentError(
                 f"convention={convention!r} goes with a name or a class, and {spec!r} is made already"
             )
+        elif kind != "activation" and is_function(kind, spec):
+            try:
+                name = self._find(spec, kind)[1]
+            except UnknownNameError:  # it has no name yet but its own
+                name = getattr(spec, "__name__", kind)
+            return construct(kind, name, component_of(kind, name, spec), defaults)
         else:
             return spec
         given: dict[str, Any] = {}
@@ -123,15 +133,21 @@ class Registry:
         if kind is not None:
             _check_kind(kind)
         kinds = KINDS if kind is None else (kind,)
-        for components in (self.plugins.builtin, self.plugins.third_party):
+        plugins, hidden = self.plugins, ""
+        for components in (plugins.in_code, plugins.overriding, plugins.builtin, plugins.third_party):
             for candidate in kinds:
                 for name, factory in components(candidate).items():
-                    if factory is obj or factory is type(obj):
-                        return candidate, name
+                    if factory is obj or factory is type(obj) or _is_of(factory, obj):
+                        if self.get(candidate, name) is factory:
+                            return candidate, name
+                        hidden = f"the {candidate} {name!r} is another one now, which replaces it"
         cls = obj if inspect.isclass(obj) or inspect.isroutine(obj) else type(obj)
+        hint = "a plugin registers it with one of the functions in learnkit.plugins.hookspecs"
+        if isinstance(obj, FunctionComponent):
+            hint = f"give the function a name: learnkit.register_{obj._kind}({cls.__name__!r}, ...)"
         raise UnknownNameError(
             f"{cls.__module__}.{cls.__qualname__} is not registered as {kind or 'a component'}",
-            hint="a plugin registers it with one of the functions in learnkit.plugins.hookspecs",
+            hint=hidden or hint,
         )
 
     def _described(self, value: Any, where: str) -> Any:
@@ -148,7 +164,7 @@ class Registry:
         try:
             if inspect.isclass(value) or inspect.isroutine(value):
                 kind, name = self._find(value, None)
-                return {"kind": kind, "factory": name}
+                return {"kind": kind, "factory" if self.get(kind, name) is value else "function": name}
             return self.describe(value)
         except ArgumentError as exc:
             raise type(exc)(f"{where}: {exc.message}", hint=exc.hint) from None
@@ -161,6 +177,8 @@ class Registry:
                 return self.create(value["kind"], value)
             if set(value) == {"kind", "factory"}:
                 return self.get(value["kind"], value["factory"])
+            if set(value) == {"kind", "function"}:
+                return getattr(self.get(value["kind"], value["function"]), "_function")  # noqa: B009
             return {key: self._revived(item) for key, item in value.items()}
         return value
 
@@ -179,6 +197,13 @@ class Registry:
 
 def _plugins(of: list[str]) -> str:
     return "1 plugin" if len(of) == 1 else f"{len(of)} plugins"
+
+
+def _is_of(factory: Factory, obj: Any) -> bool:
+    """Whether ``factory`` is the class that was made of the function ``obj``."""
+    if not inspect.isroutine(obj) or not inspect.isclass(factory) or FunctionComponent not in factory.__mro__:
+        return False
+    return bool(factory._function == obj)  # type: ignore[attr-defined]
 
 
 def _check_kind(kind: str) -> None:
@@ -306,6 +331,45 @@ def records() -> tuple[PluginRecord, ...]:
 def manager() -> PluginManager:
     """The plugin manager of the process, or of the block of :func:`isolated`."""
     return _current.plugins
+
+
+def register(kind: str, name: str, factory: Factory, *, override: bool = False) -> None:
+    """Register a component in code; :mod:`learnkit.plugins.incode` has a function for each kind.
+
+    Args:
+        kind: the kind of component.
+        name: begins with a letter or digit; letters, digits, ``_``, ``-`` and ``.`` may follow.
+        factory: a class, a function that makes a component, or one that is it.
+        override: whether the name may be one that is built in or registered already.
+
+    Raises:
+        ArgumentError: the name is taken, or one of the arguments cannot be registered.
+    """
+    _check_kind(kind)
+    _current.plugins.register(kind, name, factory, override=override)
+
+
+def registered(
+    components: Mapping[str, Mapping[str, Factory]], *, override: bool = False
+) -> contextlib.AbstractContextManager[None]:
+    """Register components in code, by kind and name, for the length of a block."""
+    for kind in components:
+        _check_kind(kind)
+    return _current.plugins.registered(components, override=override)
+
+
+def use_local(*folders: str | Path) -> Path | None:
+    """Take ``learnkit_local.py`` of the first folder that has one for one more plugin.
+
+    Args:
+        *folders: where to look; without any, no file is used from now on.
+
+    Returns:
+        The file, or ``None``.
+    """
+    file = LocalFile.beside(*map(Path, folders))
+    _current.plugins.use_local(file)
+    return file.path if file else None
 
 
 def disable_third_party(reason: str = "plugins are switched off") -> None:

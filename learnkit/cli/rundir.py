@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from learnkit.cli.output import plain
+from learnkit.data.readers import ending_of
 from learnkit.errors import ArgumentError, BackendError
 from learnkit.training.callbacks import Callback
 from learnkit.training.files import write_atomically
@@ -113,8 +114,11 @@ class RunDirectory:
 
 def _stem(source: str) -> str:
     """The name of a source as part of a path: ``data/Prices 2024.csv.gz`` gives ``Prices-2024``."""
-    name = Path(source.partition(":")[0] if not Path(source).exists() else Path(source).resolve()).name
-    name = re.sub(r"(\.(csv|tsv|tab|txt|data|dat|npz|npy|idx|gz))+$", "", name, flags=re.IGNORECASE)
+    path = Path(source.partition(":")[0] if not Path(source).exists() else Path(source).resolve())
+    name, ending = path.name, ending_of(path)
+    if ending is not None and name.lower().endswith(f".{ending}"):
+        name = name[: -len(ending) - 1]
+    name = re.sub(r"\.gz$", "", name, flags=re.IGNORECASE)
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 from learnkit.data.dataset import DataSet
 from learnkit.data.preprocessor import Preprocessor
 from learnkit.data.profile import missing_target
+from learnkit.data.readers import ending_of
 from learnkit.data.reading import read_source
 from learnkit.data.table import Column, Table
 from learnkit.data.tabular import TablePreprocessor
 from learnkit.data.target import TargetCode
 from learnkit.data.task import Label, regression_values
 from learnkit.errors import DataError
+from learnkit.plugins import registry
 
 __all__ = ["array_set", "known_array", "load_matching"]
 
@@ -53,7 +56,7 @@ def load_matching(
         sep=sep,
         header=header,
         min_rows=1,
-        target=_numpy_target(name, code.name),
+        target=_chosen_target(name, code.name, with_target),
         features=None if table or with_target else preprocessor.n_features,
     )
     if isinstance(loaded, Table):
@@ -84,13 +87,21 @@ def array_set(
     return DataSet(source, x, y, code.name, code.task, reason, code.classes, rows, notices, test=test)
 
 
-def _numpy_target(source: str, name: str) -> str | None:
-    """Where training was told to look for the target: a column of ``.npy``, a key of ``.npz``."""
+def _chosen_target(source: str, name: str, with_target: bool) -> str | None:
+    """Where training was told to look for the target: a column of ``.npy``, a key of ``.npz``.
+
+    The reader of a plugin is told the name, if there must be a target: it may choose a table by it.
+    """
     lower = source.lower()
-    chosen = (lower.endswith(".npy") and name.isdigit()) or (
-        lower.endswith(".npz") and not name.isdigit() and name != "y"
-    )
-    return name if chosen else None
+    if lower.endswith(".npy"):
+        return name if name.isdigit() else None
+    if lower.endswith(".npz"):
+        return None if name.isdigit() or name == "y" else name
+    path = Path(source)
+    if not with_target or not path.exists():
+        return None
+    ending = ending_of(path)
+    return None if ending in (None, *registry.names("reader", third_party=False)) else name
 
 
 def _match_table(source: str, table: Table, preprocessor: TablePreprocessor, with_target: bool) -> DataSet:

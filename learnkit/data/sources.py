@@ -1,8 +1,9 @@
 """From the word on the command line to a data set.
 
 A source is the name of a bundled or registered data set, or a path: a ``.csv`` or ``.tsv`` file (``.gz``
-too), an ``.npz`` or ``.npy`` file, a file of IDX images, or a directory of IDX files. The name ``digits`` is
-always the bundled set; a file of that name is ``./digits``. Any other path wins over a registered name.
+too), an ``.npz`` or ``.npy`` file, a file of IDX images, a directory of IDX files, or a file of an ending
+that a plugin reads (:mod:`learnkit.data.readers`). The name ``digits`` is always the bundled set; a file of
+that name is ``./digits``. Any other path wins over a registered name.
 
 Training learns the preprocessor from the training part only and keeps it with the model; evaluation and
 prediction match new data to it:

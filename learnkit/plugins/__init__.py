@@ -4,6 +4,7 @@
 ``hookspecs``       everything a plugin can do, on one page
 ``registry``        components by name: get, names, create, describe, name_of
 ``manager``         finds and loads plugins; a broken one is a record, never a crash
+``runs``            the plugins that see training runs
 ``builtin``         registers the components of learnkit itself
 ==================  ===========================================================================
 """
@@ -12,7 +13,9 @@ from __future__ import annotations
 
 from learnkit.plugins.hookspecs import HOOKS, KINDS, LIFECYCLE, Register, hookimpl
 from learnkit.plugins.records import PluginRecord
-from learnkit.plugins.registry import create, describe, disable_third_party, get, name_of, names, records
+from learnkit.plugins.registry import create, describe, disable_third_party, get, name_of, names
+from learnkit.plugins.runs import all_records as records
+from learnkit.plugins.runs import watching
 
 __all__ = [
     "HOOKS",
@@ -28,4 +31,5 @@ __all__ = [
     "name_of",
     "names",
     "records",
+    "watching",
 ]

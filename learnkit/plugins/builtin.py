@@ -292,6 +292,19 @@ def learnkit_register_callbacks(register: Register) -> None:
     register("model_checkpoint", ModelCheckpoint)
 
 
+def learnkit_register_readers(register: Register) -> None:
+    from learnkit.data import read_csv, read_numpy
+    from learnkit.data.readers import read_idx_set
+
+    for ending in ("csv", "tsv", "tab", "txt", "data", "dat"):
+        register(ending, read_csv)
+        register(f"{ending}.gz", read_csv)
+    for ending in ("npz", "npy"):
+        register(ending, read_numpy)
+    for ending in ("idx", "idx.gz"):
+        register(ending, read_idx_set)
+
+
 def learnkit_register_datasets(register: Register) -> None:
     from learnkit.data import load_digits
 

@@ -222,10 +222,10 @@ def learnkit_register_readers(register: Register) -> None:
 
     Args:
         register: takes a name and a function: the name is the ending of the files without its dot, and the
-            longest ending that fits wins (``nii.gz`` before ``gz``). The function is called with the path,
-            a ``pathlib.Path``, and with those of the options ``sep``, ``header``, ``target`` and
-            ``features`` that it has as keyword parameters. It returns a table as a mapping from column
-            names to columns, or arrays as ``(x, y)`` or ``(x, y, x_test, y_test)``.
+            longest ending that fits wins (``nii.gz`` before ``gz``), a built-in one before all. The function
+            is called with the path, a ``pathlib.Path``, and with those of the options ``sep``, ``header``,
+            ``target`` and ``features`` that it has as keyword parameters. It returns a table as a mapping
+            from column names to columns, or arrays as ``(x, y)`` or ``(x, y, x_test, y_test)``.
     """
 
 

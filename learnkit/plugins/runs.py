@@ -29,13 +29,24 @@ from learnkit.plugins.hooks import PluginHooks
 from learnkit.plugins.hookspecs import LIFECYCLE
 from learnkit.plugins.loading import Candidate, attempt, candidates, listed_names, one_line, strictly
 from learnkit.plugins.manager import PluginManager
-from learnkit.plugins.records import PluginRecord
+from learnkit.plugins.records import PluginRecord, merged
 
 if TYPE_CHECKING:
     from learnkit.training.history import StepReport
     from learnkit.training.trainer import Trainer
 
-__all__ = ["GROUP", "Run", "RunInfo", "configure", "current_run", "records", "saved", "started", "watching"]
+__all__ = [
+    "GROUP",
+    "Run",
+    "RunInfo",
+    "all_records",
+    "configure",
+    "current_run",
+    "records",
+    "saved",
+    "started",
+    "watching",
+]
 
 #: The entry-point group of the plugins that see runs.
 GROUP = "learnkit.runs"
@@ -159,6 +170,11 @@ def records() -> tuple[PluginRecord, ...]:
     loaded = _load(with_blocked=True)
     found = [*loaded.others, *(listener.record for listener in loaded.listeners)]
     return tuple(sorted(found, key=lambda record: (record.name, record.distribution)))
+
+
+def all_records() -> tuple[PluginRecord, ...]:
+    """What became of each installed plugin, of components and of runs, sorted by name; loads them all."""
+    return merged([*registry.records(), *records()])
 
 
 def configure(

@@ -199,7 +199,7 @@ REFUSED = [
         ("line 2: 'a' in the target 'y' is not a number",),
         {"task": "regression"},
     ),
-    Fault("unknown ending", GOOD, ("unknown kind of file '.xlsx'", ".csv, .tsv"), name="data.xlsx"),
+    Fault("unknown ending", GOOD, ("unknown kind of file '.xlsx'", ".csv (also .gz)"), name="data.xlsx"),
 ]
 
 

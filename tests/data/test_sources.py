@@ -165,7 +165,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     module.learnkit_register_datasets = learnkit_register_datasets  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "data_plugin", module)
-    with registry.isolated(("data_plugin",)):
+    with registry.isolated(("learnkit.plugins.builtin", "data_plugin")):
         registry.disable_third_party()
         yield
 
@@ -202,7 +202,7 @@ class TestRegistered:
             DataError, match=r"no data set and no file is called 'for' \(did you mean 'four'\?\)"
         ) as e:
             load_source("for")
-        assert "known: four, nothing, three, two" in str(e.value)
+        assert "known: digits, four, nothing, three, two" in str(e.value)
         with pytest.raises(DataError, match=r"'digitz' \(did you mean 'digits'\?\)"):
             load_source("digitz")
 

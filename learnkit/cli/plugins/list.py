@@ -32,6 +32,7 @@ def list_plugins(as_json: bool) -> None:
                 "plugins": [
                     {key: getattr(record, key) for key in keys}
                     | {"components": {kind: list(names) for kind, names in record.components.items()}}
+                    | {"hooks": list(record.hooks)}
                     for record in found
                 ]
             }
@@ -69,4 +70,5 @@ def _fitted(line: str) -> str:
 
 def _says(record: PluginRecord) -> str:
     offered = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in record.components.items())
-    return "; ".join(part for part in (offered, record.detail) if part)
+    seen = ", ".join(hook.removeprefix("learnkit_") for hook in record.hooks)
+    return "; ".join(part for part in (offered, seen and f"sees runs: {seen}", record.detail) if part)

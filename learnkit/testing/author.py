@@ -122,6 +122,9 @@ def _owners(component: Any, depth: int = 0) -> list[Any]:
         return [inspect.unwrap(component)]
     cls = component if inspect.isclass(component) else type(component)
     found = [c for c in cls.__mro__ if c is not object and _file_of(c) is not None]
+    function = getattr(cls, "_function", None)  # a component that is made of a function
+    if inspect.isroutine(function) or isinstance(function, functools.partial):
+        found = [*_owners(function, depth + 1), *found]
     if inspect.isclass(component) or depth > 3:
         return found
     held = getattr(component, "__dict__", {})
@@ -161,8 +164,10 @@ def _file_of(owner: Any) -> str | None:
     if owner.__module__ in ("builtins", "abc", "typing", "enum"):
         return None
     for value in vars(owner).values():  # right even where the module is not in sys.modules
-        code = code_of(value) if callable(value) or isinstance(value, property) else None
-        if code is not None and not code.co_filename.startswith("<") and value.__module__ == owner.__module__:
+        if not inspect.isfunction(value) or value.__module__ != owner.__module__:
+            continue
+        code = code_of(value)
+        if code is not None and not code.co_filename.startswith("<"):
             return _resolved(code.co_filename)
     try:
         file = inspect.getsourcefile(owner)

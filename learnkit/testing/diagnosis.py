@@ -18,8 +18,7 @@ __all__ = ["Diagnosis", "diagnose", "fingerprint", "is_array", "returned", "wher
 
 #: Mistakes that are certain wherever they stand in array code.
 _SURE = (
-    *("mask_write", "mask_read", "host", "math", "numpy", "method", "clip", "dynamic", "control"),
-    *("builtin", "item_write", "creation"),
+    *("mask_write", "mask_read", "host", "math", "numpy", "method", "clip", "dynamic", "item_write"),
 )
 #: Words of an exception, and the sorts of mistake that they speak of, likeliest first.
 _WORDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -80,7 +79,7 @@ def diagnose(author: Author, error: BaseException, remedy: str) -> Diagnosis:
                 spot = patterns.near(*place, "creation")
             if spot is not None:
                 return Diagnosis(message, spot.remedy, (place[0], spot.line), trace)
-    spot = patterns.at(*place, *_SURE)
+    spot = None if isinstance(error, ImportError | NameError | KeyError) else patterns.at(*place, *_SURE)
     if spot is not None:
         return Diagnosis(message, spot.remedy, (place[0], spot.line), trace)
     hint = getattr(error, "hint", None)

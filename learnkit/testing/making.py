@@ -13,11 +13,11 @@ __all__ = ["made", "sample_options"]
 
 #: What stands for a required option, by its name or by words in it.
 _GUESSES: tuple[tuple[tuple[str, ...], Any], ...] = (
-    (("lr",), 0.1),
     (("num_embeddings",), 6),
-    (("in_", "out_", "features", "channels", "size", "dim", "units", "num", "hidden", "width"), 4),
+    (("path", "file"), "checked.safetensors"),
+    (("in_", "out_", "kernel", "features", "channels", "size", "dim", "units", "num", "hidden", "width"), 4),
     (("steps", "total", "period", "epochs", "patience"), 10),
-    (("rate", "fraction", "prob", "p", "alpha", "beta", "gamma", "weight", "decay", "eps"), 0.1),
+    (("rate", "fraction", "prob", "alpha", "beta", "gamma", "weight", "decay", "eps"), 0.1),
 )
 
 

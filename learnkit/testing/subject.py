@@ -25,16 +25,17 @@ class Case:
         inputs: arrays on the host by name; floating-point ones are cast to the dtype of the run.
         call: ``(component, arrays, backend) -> arrays by name``.
         differentiable: the inputs that a gradient is taken for.
-        dtype: of the outputs: ``"same"`` as that of the floating-point inputs, ``"float64"``, or ``"any"``.
+        dtype: of the outputs: ``"same"`` as that of the floating-point inputs, ``"float64"``, or ``"any"``; or a
+            function of the name and the array that says so for each.
         method: the method that the author wrote, to point to.
         prepare: makes the component ready on a backend, with the dtype; its result is what is called.
-        independent: whether the result for a row must not depend on the other rows.
+        waits: whether the call may wait for the device.
     """
 
     inputs: dict[str, Any]
     call: Callable[[Any, dict[str, Any], BackendUnderTest], dict[str, Any]]
     differentiable: tuple[str, ...] = ()
-    dtype: str = "same"
+    dtype: str | Callable[[str, Any], str] = "same"
     method: str = "__call__"
     prepare: Callable[[Any, BackendUnderTest, str], Any] | None = None
     waits: bool = False
@@ -67,6 +68,7 @@ class Subject:
         needs: what the author gave, such as inputs.
         name: what it is called in reports.
         cases: the ways it is called, found by the checks of its kind when they are first needed.
+        problem: why there are none.
     """
 
     component: Any
@@ -74,6 +76,7 @@ class Subject:
     needs: dict[str, Any] = field(default_factory=dict)
     name: str = ""
     cases: list[Case] | None = None
+    problem: Exception | None = None
 
     def __post_init__(self) -> None:
         self.name = self.name or short(self.component)

@@ -20,7 +20,7 @@ from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Case, Subject
 from learnkit.testing.tracing import Place, first_line, lines_run
 
-__all__ = ["array_checks", "cases_of", "here", "host", "loss_of", "spotted"]
+__all__ = ["array_checks", "cases_of", "here", "host", "loss_of", "runs_check", "spotted"]
 
 ROWS = ("numpy", "strict", "torch", "cupy", "fakecupy")
 
@@ -43,6 +43,7 @@ def array_checks(find: Finder) -> list[Check]:
         return run
 
     return [
+        runs_check(find),
         Check(
             "library",
             over(_library),
@@ -56,12 +57,41 @@ def array_checks(find: Finder) -> list[Check]:
 
 
 def cases_of(subject: Subject, find: Finder) -> list[Case]:
-    """The cases of a subject, found once."""
+    """The cases of a subject, found once.
+
+    Raises:
+        NotApplicable: there are none; the check ``runs`` says why.
+    """
     if subject.cases is None:
-        subject.cases = find(subject)
+        subject.cases = []
+        try:
+            subject.cases = find(subject)
+        except Exception as error:
+            subject.problem = error
     if not subject.cases:
-        raise NotApplicable("no inputs were given and none could be guessed")
+        raise NotApplicable("it does not run, see the check 'runs'")
     return subject.cases
+
+
+def runs_check(find: Finder) -> Check:
+    """The check that stands in front of the others: the component can be called at all."""
+
+    def run(subject: Subject, row: str) -> None:
+        try:
+            cases = cases_of(subject, find)
+        except NotApplicable:
+            if subject.problem is None:
+                raise
+            raise subject.problem from None
+        for case in cases:
+            case.run(subject.fresh(), host())
+
+    return Check(
+        "runs",
+        run,
+        "does the component take what others of its kind take? If it needs other inputs, give them: "
+        "checks_for(component, ...), or a class method for_checks() that returns (component, {name: array})",
+    )
 
 
 def host() -> BackendUnderTest:
@@ -129,8 +159,9 @@ def _judge(
             where, remedy = spotted(place, "creation", "numpy", "host", "wide")
             raise CheckFailure(f"{name} {wrong}", remedy or patterns.REMEDIES["creation"].format(name="zeros"), where)
         found = str(plain_value(y).dtype).rsplit(".", 1)[-1]
-        expected = dtype if case.dtype == "same" else case.dtype
-        if case.dtype != "any" and found != expected:
+        said = case.dtype if isinstance(case.dtype, str) else case.dtype(name, plain_value(y))
+        expected = dtype if said == "same" else said
+        if said != "any" and found != expected:
             floating = found.startswith(("float", "complex", "bfloat"))
             sorts = ("wide", "creation", "numpy") if floating else ("integer", "creation", "numpy")
 
@@ -145,7 +176,7 @@ def _judge(
             sort = "wide" if floating else "integer"
             raise CheckFailure(
                 f"{name} has dtype {found}, expected {expected}"
-                + (f", that of the inputs, on {backend.name}" if case.dtype == "same" else f" on {backend.name}"),
+                + (f", that of the inputs, on {backend.name}" if said == "same" else f" on {backend.name}"),
                 remedy or patterns.REMEDIES[sort],
                 where,
             )

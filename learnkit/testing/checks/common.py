@@ -152,7 +152,7 @@ def named(subject: Subject) -> Iterator[str]:
     except UnknownNameError:
         pass
     name = "checked_" + "".join(c if c.isalnum() else "_" for c in cls.__name__).lower()
-    with registry.registered(**{subject.kind: {name: cls}}):
+    with registry.registered({subject.kind: {name: cls}}):
         yield name
 
 

@@ -1,0 +1,139 @@
+"""What is asked of constraints and augmentations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from learnkit.autodiff import plain_value
+from learnkit.testing import patterns
+from learnkit.testing.check import Check
+from learnkit.testing.checks.arrays import array_checks, cases_of, host
+from learnkit.testing.checks.calculus import check_extremes
+from learnkit.testing.checks.common import common_checks
+from learnkit.testing.diagnosis import fingerprint, returned
+from learnkit.testing.results import CheckFailure, NotApplicable
+from learnkit.testing.subject import Case, Subject
+
+__all__ = ["augmentation_checks", "constraint_checks"]
+
+_rng = np.random.default_rng(19)
+
+
+# Constraints
+
+
+def constraint_checks() -> list[Check]:
+    """The checks of constraints."""
+    return [
+        *common_checks(),
+        Check("shape", _same_shape, "return an array of the shape of w"),
+        Check("projects", _projects, "a constraint brings back what is outside and leaves what is inside: c(c(w)) is c(w)"),
+        *array_checks(_weights),
+        Check("extremes", _extreme_weights, patterns.REMEDIES["singular"]),
+    ]
+
+
+def _weights(subject: Subject) -> list[Case]:
+    def call(constraint: Any, arrays: dict[str, Any], backend: Any) -> dict[str, Any]:
+        return {"the result": constraint(arrays["w"])}
+
+    given = subject.needs.get("w")
+    arrays = [np.asarray(given)] if given is not None else [_rng.normal(size=(5, 4)) * 2.0]
+    return [Case({"w": w}, call) for w in arrays]
+
+
+def _same_shape(subject: Subject, row: str) -> None:
+    for case in cases_of(subject, _weights):
+        y = case.run(subject.component, host())["the result"]
+        if tuple(y.shape) != tuple(case.inputs["w"].shape):
+            raise CheckFailure(
+                f"for w of shape {tuple(case.inputs['w'].shape)} it gives {tuple(y.shape)}",
+                where=returned(subject.author, lambda: case.run(subject.component, host())),  # noqa: B023
+            )
+
+
+def _projects(subject: Subject, row: str) -> None:
+    for case in cases_of(subject, _weights):
+        once = case.run(subject.component, host())["the result"]
+        twice = case.run(subject.component, host(), w=np.asarray(once))["the result"]
+        if not np.allclose(once, twice, rtol=1e-6, atol=1e-9):
+            raise CheckFailure(
+                "applied to its own result it changes it again",
+                where=returned(subject.author, lambda: case.run(subject.component, host())),  # noqa: B023
+            )
+
+
+def _extreme_weights(subject: Subject, row: str) -> None:
+    for case in cases_of(subject, _weights):
+        w = case.inputs["w"]
+        points = {"weights of 0": {"w": np.zeros_like(w)}, "weights of 1e6": {"w": np.full_like(w, 1e6)}}
+        check_extremes(subject, case, points, gradient=False)
+
+
+# Augmentations
+
+
+def augmentation_checks() -> list[Check]:
+    """The checks of augmentations."""
+    return [
+        *common_checks(),
+        Check("rows", _keeps_rows, "return as many rows as came in"),
+        Check("seeded", _seeded, patterns.REMEDIES["random"]),
+        *array_checks(_batches),
+    ]
+
+
+def _batches(subject: Subject) -> list[Case]:
+    def call(augmentation: Any, arrays: dict[str, Any], backend: Any) -> dict[str, Any]:
+        return {"the result": augmentation(arrays["x"], seed=3, step=5)}
+
+    given = subject.needs.get("x")
+    if given is not None:
+        return [Case({"x": np.asarray(given)}, call)]
+    error: Exception | None = None
+    for shape in ((6, 3, 8, 8), (6, 5), (6, 8, 8, 3), (6, 8, 8), (6, 3, 12)):
+        x = _rng.normal(size=shape)
+        try:
+            y = subject.component(x, seed=3, step=5)
+        except (ValueError, IndexError) as refused:
+            error = error or refused
+            continue
+        except Exception:  # the mistake that is looked for
+            return [Case({"x": x}, call)]
+        if tuple(getattr(y, "shape", ()))[:1] == (6,):
+            return [Case({"x": x}, call)]
+    if error is not None:
+        raise error
+    return [Case({"x": _rng.normal(size=(6, 5))}, call)]
+
+
+def _keeps_rows(subject: Subject, row: str) -> None:
+    for case in cases_of(subject, _batches):
+        y = case.run(subject.component, host())["the result"]
+        if tuple(y.shape)[:1] != tuple(case.inputs["x"].shape)[:1]:
+            raise CheckFailure(
+                f"of {case.inputs['x'].shape[0]} rows it makes {tuple(y.shape)[:1]}",
+                where=returned(subject.author, lambda: case.run(subject.component, host())),  # noqa: B023
+            )
+
+
+def _seeded(subject: Subject, row: str) -> None:
+    """Another step may give other numbers; if it does, so does another seed."""
+    for case in cases_of(subject, _batches):
+        x = case.inputs["x"]
+
+        def of(seed: int, step: int, x: Any = x) -> Any:
+            return fingerprint(np.asarray(plain_value(subject.component(x.copy(), seed=seed, step=step))))
+
+        base, seeds, steps = of(3, 5), [of(s, 5) for s in range(4, 12)], [of(3, s) for s in range(6, 14)]
+        by_seed, by_step = any(s != base for s in seeds), any(s != base for s in steps)
+        if by_seed != by_step:
+            what, other = ("seed", "step") if by_step else ("step", "seed")
+            raise CheckFailure(
+                f"another {what} changes nothing, although another {other} does: draw from both",
+                where=returned(subject.author, lambda: of(3, 5)),  # noqa: B023
+            )
+        if not by_seed and subject.need("random", True) is True and base == fingerprint(np.asarray(x)):
+            raise NotApplicable("it left the sample as it is; give one that it changes, x=array")

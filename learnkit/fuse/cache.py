@@ -45,13 +45,40 @@ def folder() -> Path:
 @functools.cache
 def loaded(text: str) -> ModuleType:
     """The module with that source, which is written to the folder first if it is not there."""
+    text = f"# {_stamp()}\n{text}"
     name = "learnkit_kernel_" + hashlib.sha256(text.encode()).hexdigest()[:24]
     path = folder() / f"{name}.py"
+    _write(path, text)
+    try:
+        return _executed(name, path)
+    except Exception:  # machine code that was cut short or belongs to another installation
+        for stale in path.parent.glob(f"__pycache__/{name}*"):
+            stale.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+        _write(path, text)
+        return _executed(name, path)
+
+
+@functools.cache
+def _stamp() -> str:
+    """What the machine code depends on beside the source: Numba notices neither."""
+    import numba
+    import numpy
+
+    functions = (Path(__file__).parent / "numba_functions.py").read_bytes()
+    digest = hashlib.sha256(functions).hexdigest()[:16]
+    return f"numba {numba.__version__}, numpy {numpy.__version__}, functions {digest}"
+
+
+def _write(path: Path, text: str) -> None:
     if not path.exists():
-        handle, partial = tempfile.mkstemp(dir=folder(), suffix=".tmp")
+        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(partial, path)
+
+
+def _executed(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

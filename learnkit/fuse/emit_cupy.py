@@ -44,9 +44,9 @@ def cuda_text(trace: Trace) -> CudaText:
     """The text of ``trace``; of a sum at the end only the elements, without the sum."""
     outputs = trace.outputs[0].args if trace.reduction else trace.outputs
     symbols = live(outputs)
-    used = sorted({s.extra for s in symbols if s.op == "in"} | {
-        i for i, a in enumerate(trace.arguments) if a.full
-    })
+    used = sorted(
+        {s.extra for s in symbols if s.op == "in"} | {i for i, a in enumerate(trace.arguments) if a.full}
+    )
     inputs = [f"{trace.arguments[i].dtype} a{i}" for i in used]
     inputs += [f"float64 s_{name}" for name in trace.scalars]
     names: dict[int, str] = {}

@@ -58,9 +58,9 @@ class _Body:
         self._buffer_of: dict[int, int] = {}
         outputs = trace.outputs[0].args if trace.reduction else trace.outputs
         symbols = live(outputs)
-        self.used = sorted({s.extra for s in symbols if s.op == "in"} | {
-            i for i, a in enumerate(trace.arguments) if a.full
-        })
+        self.used = sorted(
+            {s.extra for s in symbols if s.op == "in"} | {i for i, a in enumerate(trace.arguments) if a.full}
+        )
         last: dict[int, int] = {}
         for s in symbols:
             for a in s.args:

@@ -29,12 +29,17 @@ _launches: dict[Any, Launch] = {}
 class Kernel:
     """A function on arrays of given dtypes: its traces, and the one that holds for the numbers of a call.
 
+    Some functions cannot be traced with numbers that may change, for instance because they take
+    ``math.log`` of one. They are traced for the numbers of a call: ``varying`` ones become arguments of the
+    kernel, and the function is traced at every call; others are constants, and each set of them has a trace.
+
     Args:
         name: for messages.
         call: ``(arrays, numbers) -> result``, on symbols.
         arguments: of the arrays.
         library: of the arrays, from ``library_of``.
         targets: for each output the argument that it overwrites; ``None`` makes all outputs new.
+        varying: whether the numbers change from call to call, as the step does.
     """
 
     def __init__(
@@ -44,13 +49,17 @@ class Kernel:
         arguments: tuple[Argument, ...],
         library: str,
         targets: tuple[int, ...] | None = None,
+        *,
+        varying: bool = False,
     ) -> None:
         self.name = name
         self._call = call
         self._arguments = arguments
         self._library = library
         self._targets = targets
-        self._held: list[tuple[Any, Launch, bool]] = []
+        self._varying = varying
+        self._held: list[tuple[Any, Launch]] = []
+        self._by_value: dict[Any, Kernel] | None = None
         self._again = False
         #: Why the function cannot be fused; nothing if it can.
         self.reason = ""
@@ -62,68 +71,76 @@ class Kernel:
 
         With targets the arrays are overwritten and the result means nothing.
         """
-        if not self._again:
-            for host, launch, single in self._held:
-                scalars = host(*numbers.values(), *shape) if host is not None else ()
-                if scalars is not None:
-                    made = launch(arrays, scalars)
-                    return made[0] if single else made
-            if self.reason:
-                return NotImplemented
+        for host, launch in self._held:
+            scalars = host(*numbers.values(), *shape) if host is not None else ()
+            if scalars is not None:
+                return launch(arrays, scalars)
+        if self.reason:
+            return NotImplemented
+        if self._by_value is not None:
+            return self._for_values(arrays, numbers, shape)
         return self._traced(arrays, numbers, shape)
 
     def fits(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> bool:
         """Whether the function is fused for these arguments, and returns one array."""
-        if self.single is None:
-            if self.run(arrays, numbers, shape) is NotImplemented:
-                self.single = False
+        if self.single is None and self.run(arrays, numbers, shape) is NotImplemented:
+            self.single = False
         return bool(self.single)
 
     def _traced(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
-        found: Trace | None = None
-        if not self._again:
-            try:
-                found = trace(self._call, self._arguments, shape, numbers)
-            except NotFusable as error:
-                self.reason = str(error)
-        if found is None:
-            # Once more with the numbers of this call: that allows all Python code about numbers, and
-            # costs a trace in each call, which is still much less than running the function plainly.
-            try:
-                found = trace(self._call, self._arguments, shape, numbers, retraced=True)
-            except NotFusable as error:
-                self._again = False
-                self.reason = str(error)
-                _log.debug("%s runs unfused: %s", self.name, self.reason)
-                return NotImplemented
-            if not self._again:
-                _log.debug("%s is traced at every call: %s", self.name, self.reason)
-            self._again, self.reason = True, ""
-        targets = self._places(found)
-        if targets is None:
-            self._again = False
-            self.reason = f"it returns {len(found.outputs)} arrays"
-            return NotImplemented
-        launch = _compiled(found, targets, self._library)
+        try:
+            found = trace(self._call, self._arguments, shape, numbers, retraced=self._again)
+            launch = _compiled(found, self._places(found), self._library)
+        except NotFusable as error:
+            return self._otherwise(error, arrays, numbers, shape)
         self.single = found.single
-        single = found.single and not found.reduction and self._targets is None
         if self._again:
-            made = launch(arrays, found.numbers)
-            return made[0] if single else made
-        if len(self._held) == _MOST:  # its conditions change from call to call
+            return launch(arrays, found.numbers)
+        self._held.insert(0, (found.host, launch))
+        if len(self._held) > _MOST:  # its conditions change from call to call
             self._held.clear()
             self._again = True
-            return self._traced(arrays, numbers, shape)
-        self._held.insert(0, (found.host, launch, single))
-        scalars = () if found.host is None else found.host(*numbers.values(), *shape)
-        made = launch(arrays, scalars)
-        return made[0] if single else made
+        return launch(arrays, () if found.host is None else found.host(*numbers.values(), *shape) or ())
 
-    def _places(self, found: Trace) -> tuple[int | None, ...] | None:
+    def _otherwise(
+        self, error: NotFusable, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]
+    ) -> Any:
+        """After a trace that failed: the next way to trace, or none."""
+        if numbers and not self._again and self._varying:
+            _log.debug("%s is traced at every call: %s", self.name, error)
+            self._again = True
+            return self._traced(arrays, numbers, shape)
+        if numbers and not self._again and self._by_value is None:
+            self._by_value = {}
+            return self._for_values(arrays, numbers, shape)
+        self._again = False
+        self.reason = str(error)
+        _log.debug("%s runs unfused: %s", self.name, error)
+        return NotImplemented
+
+    def _for_values(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
+        assert self._by_value is not None
+        values = tuple(numbers.values())
+        kernel = self._by_value.get(values)
+        if kernel is None:
+            if len(self._by_value) >= _MOST:
+                self._by_value.clear()
+            fixed = dict(numbers)
+
+            def call(symbols: list[Any], nothing: Mapping[str, Any]) -> Any:
+                return self._call(symbols, fixed)
+
+            kernel = Kernel(self.name, call, self._arguments, self._library, self._targets)
+            self._by_value[values] = kernel
+        made = kernel.run(arrays, {}, shape)
+        self.single = kernel.single
+        return made
+
+    def _places(self, found: Trace) -> tuple[int | None, ...]:
         if self._targets is None:
             return (None,) * len(found.outputs)
         if len(self._targets) != len(found.outputs) or found.reduction:
-            return None
+            raise NotFusable(f"it returns {len(found.outputs)} arrays, not {len(self._targets)}")
         return self._targets
 
 
@@ -159,7 +176,7 @@ class Fused:
             kernel, arrays, numbers, shape = prepared
             made = kernel.run(arrays, numbers, shape)
             if made is not NotImplemented:
-                return tuple(made) if type(made) is list else made
+                return made if type(made) is not list else made[0] if kernel.single else tuple(made)
         return self.function(*args, **options)
 
     def prepared(
@@ -173,7 +190,7 @@ class Fused:
         for i, a in enumerate(args):
             t = type(a)
             if t is float or t is int:
-                numbers[f"p{i}"] = a
+                numbers[f"{i}"] = a
                 key.append(t)
                 continue
             if t is not np.ndarray:
@@ -190,12 +207,12 @@ class Fused:
                 elif a.shape != shape:
                     return None
             arrays.append(a)
-            key.append((a.dtype.char, a.ndim))
+            key.append((a.dtype, a.ndim))
         if shape is None or 0 in shape:
             return None
         for name, value in options.items():
             if type(value) is float:
-                numbers[f"k_{name}"] = value
+                numbers[name] = value
                 key.append((name, float))
             else:
                 key.append((name, value))
@@ -214,7 +231,7 @@ class Fused:
         arguments = []
         for i, a in enumerate(args):
             if type(a) in (float, int):
-                places.append(f"p{i}")
+                places.append(f"{i}")
             elif hasattr(a, "dtype"):
                 places.append(len(arguments))
                 arguments.append(Argument(np.dtype(a.dtype), bool(a.shape)))
@@ -228,7 +245,7 @@ class Fused:
             given = [
                 p[0] if type(p) is tuple else numbers[p] if type(p) is str else symbols[p] for p in places
             ]
-            return function(*given, **fixed, **{n: numbers[f"k_{n}"] for n in named})
+            return function(*given, **fixed, **{n: numbers[n] for n in named})
 
         return Kernel(self.name, call, tuple(arguments), library)
 

@@ -33,14 +33,14 @@ class HostProgram:
     """
 
     def __init__(self, names: tuple[str, ...] = ()) -> None:
-        self.names = names
+        self._inputs = {name: f"g{i}" for i, name in enumerate(names)}
         self._lines: list[str] = []
         self._known: dict[str, HostNumber] = {}
         self._guards: set[str] = set()
 
     def input(self, name: str, value: Any) -> HostNumber:
         """The number that calls give under ``name``."""
-        return HostNumber(self, name, value)
+        return HostNumber(self, self._inputs[name], value)
 
     def apply(self, form: str, function: Callable[..., Any], *operands: Any) -> HostNumber:
         """``function(*operands)``, written as ``form``."""
@@ -66,7 +66,7 @@ class HostProgram:
         """The function: from the numbers of a call to those that the kernel takes, or to ``None``."""
         body = "".join(f"    {line}\n" for line in self._lines)
         values = "".join(f"{r.name}, " for r in results)
-        return f"def host({', '.join(self.names)}):\n{body}    return ({values})\n"
+        return f"def host({', '.join(self._inputs.values())}):\n{body}    return ({values})\n"
 
     def compiled(self, results: list[HostNumber]) -> Callable[..., tuple[Any, ...] | None] | None:
         """That function, or ``None`` if there is nothing to compute and no condition."""

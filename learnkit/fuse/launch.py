@@ -84,7 +84,10 @@ def _full_arguments(trace: Trace) -> list[int]:
 
 
 def _flat(x: Array) -> Array:
-    return x if type(x) is np.ndarray and x.ndim == 1 else np.ascontiguousarray(x).reshape(-1)
+    """As a vector that the compiled kernel takes: contiguous, aligned and not read-only."""
+    if type(x) is np.ndarray and x.flags.carray:
+        return x if x.ndim == 1 else x.reshape(-1)
+    return np.array(x, order="C", copy=True, ndmin=1).reshape(-1)
 
 
 def _used(source: str, trace: Trace) -> list[int]:

@@ -72,8 +72,11 @@ OPERATIONS: dict[str, Operation] = {
     "log10": _call("log10"),
     "log1p": _call("log1p", "_log1p"),
     "log2": _call("log2", "np.log2"),
-    "logaddexp": Operation("_logaddexp({0}, {1})", "({0} == {1} ? {0} + log(2 * ({0} == {0})) : "
-                           "max({0}, {1}) + log1p(exp(-abs({0} - {1}))))", "logaddexp"),
+    "logaddexp": Operation(
+        "_logaddexp({0}, {1})",
+        "({0} == {1} ? {0} + log(2 * ({0} == {0})) : max({0}, {1}) + log1p(exp(-abs({0} - {1}))))",
+        "logaddexp",
+    ),
     "logical_and": _infix("and", "logical_and", "&&", "bool", "bool"),
     "logical_not": Operation("(not {0})", "!{0}", "logical_not", "bool", "bool"),
     "logical_or": _infix("or", "logical_or", "||", "bool", "bool"),

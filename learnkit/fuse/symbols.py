@@ -138,9 +138,7 @@ class Graph:
         if isinstance(shape, (tuple, list)):
             if not shape:
                 return False
-            if len(shape) == len(self.shape) and all(
-                a is b for a, b in zip(shape, self.shape, strict=True)
-            ):
+            if len(shape) == len(self.shape) and all(a is b for a, b in zip(shape, self.shape, strict=True)):
                 return True
         raise NotFusable(f"an array of shape {shape}")
 
@@ -159,10 +157,13 @@ class Graph:
 def _check(name: str, takes: str, dtype: Any, args: list[Symbol]) -> None:
     """Dtypes for which Numba, CUDA and NumPy agree; the rest runs unfused."""
     fits = {"float": "f", "numeric": "fiu", "bool": "b", "any": "fiub"}[takes]
-    weak_float = any(
-        a.dtype is None and (a.op in ("host", "number") or a.extra[0] == "float") for a in args
-    )
-    if dtype.kind not in fits or (dtype.kind != "f" and weak_float) or dtype.itemsize < 4 and dtype.kind == "f":
+    weak_float = any(a.dtype is None and (a.op in ("host", "number") or a.extra[0] == "float") for a in args)
+    if (
+        not dtype.isnative
+        or dtype.kind not in fits
+        or (dtype.kind != "f" and weak_float)
+        or (dtype.itemsize < 4 and dtype.kind == "f")
+    ):
         raise NotFusable(f"{name} of {dtype}")
 
 
@@ -290,7 +291,7 @@ class SymbolNamespace:
     def where(self, condition: Any, x1: Any, x2: Any, /) -> Symbol:
         return self._graph.choose(condition, x1, x2)
 
-    def clip(self, x: Any, /, min: Any = None, max: Any = None) -> Symbol:  # noqa: A002
+    def clip(self, x: Any, /, min: Any = None, max: Any = None) -> Symbol:
         if min is not None:
             x = self._graph.apply("maximum", x, min)
         return x if max is None else self._graph.apply("minimum", x, max)

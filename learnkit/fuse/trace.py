@@ -102,9 +102,7 @@ def trace(
             raise NotFusable("the number of elements enters the result")
         return Trace(arguments, outputs, single, None, names, values)
     scalars = [HostNumber(host, s.extra, None) for s in used]
-    return Trace(
-        arguments, outputs, single, host.compiled(scalars), tuple(s.name for s in scalars), ()
-    )
+    return Trace(arguments, outputs, single, host.compiled(scalars), tuple(s.name for s in scalars), ())
 
 
 def live(outputs: tuple[Symbol, ...]) -> list[Symbol]:

@@ -10,6 +10,7 @@ import array_api_compat
 from learnkit.autodiff import plain_value
 from learnkit.backends.base import Array, array_namespace, size_of
 from learnkit.errors import ArgumentError, ShapeError
+from learnkit.losses.fusing import fused_mean
 
 __all__ = [
     "ElementwiseLoss",
@@ -93,6 +94,8 @@ class Loss:
 
         To be overridden where the mean is cheaper than the numbers that it is the mean of.
         """
+        if type(self).terms is Loss.terms and y_pred.shape[0]:
+            return fused_mean(self, "per_example", y_pred, y_true)
         values, weights = self.terms(y_pred, y_true)
         return reduced(values, weights, None, "mean")
 
@@ -164,7 +167,10 @@ class ElementwiseLoss(Loss):
         return mean_over_example(self.formula(*self.aligned(y_pred, y_true)))
 
     def mean(self, y_pred: Array, y_true: Array) -> Array:
-        return reduced(self.formula(*self.aligned(y_pred, y_true)), None, None, "mean")
+        y_pred, y_true = self.aligned(y_pred, y_true)
+        if not size_of(y_pred.shape):
+            return reduced(self.formula(y_pred, y_true), None, None, "mean")
+        return fused_mean(self, "formula", y_pred, y_true)
 
     def terms(self, y_pred: Array, y_true: Array, mask: Array | None = None) -> tuple[Array, Array | None]:
         y_pred, y_true = self.aligned(y_pred, y_true)

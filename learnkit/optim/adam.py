@@ -48,7 +48,7 @@ def _adam_step(
         root += eps
         lr *= root_correction
     else:
-        root *= 1 / root_correction
+        root /= root_correction
         root += eps
     move = (lr / correction) * m
     move /= root

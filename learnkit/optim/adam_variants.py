@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -219,9 +218,9 @@ class RAdam(Optimizer):
         rho = rho_inf - 2 * step * b2**step / correction
         if rho <= 5:
             return theta - rate * m, m, v
-        r = math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
+        r = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
         if self.eps_placement == "hat":
-            return theta - rate * r * math.sqrt(correction) * m / (xp.sqrt(v) + self.eps), m, v
+            return theta - rate * r * correction**0.5 * m / (xp.sqrt(v) + self.eps), m, v
         return theta - rate * r * m / (xp.sqrt(v / correction) + self.eps), m, v
 
 

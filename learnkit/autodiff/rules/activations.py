@@ -21,7 +21,8 @@ from learnkit.autodiff.rules.layers import sigmoid
 from learnkit.autodiff.rules.special import erf
 from learnkit.autodiff.tape import Node
 from learnkit.autodiff.variable import is_variable
-from learnkit.backends.base import Array
+from learnkit.backends.base import Array, array_namespace
+from learnkit.fuse import Fused
 
 __all__ = ["ACTIVATIONS", "prelu"]
 
@@ -245,16 +246,25 @@ def _root(xp: Any, x: Array, b: float) -> Array:
 
 
 def _made(name: str, value: Formula, slope: Formula) -> Primitive:
-    """``y = value(x)`` as one node, with the gradient ``g slope(x)``."""
+    """``y = value(x)`` as one node, with the gradient ``g slope(x)``; each is one fused kernel."""
+
+    def valued(x: Array, **options: float) -> Array:
+        return value(array_namespace(x), x, **options)
+
+    def sloped(g: Array, x: Array, **options: float) -> Array:
+        xp = array_namespace(g, x)
+        return xp.multiply(g, slope(xp, x, **options))
+
+    fused_value, fused_slope = Fused(valued, name), Fused(sloped, f"{name}_gradient")
 
     def forward(xp: Any, x: Array, /, **options: float) -> tuple[Array, Any]:
         # Under an outer differentiation x is a variable: the slope given here holds there too.
-        y = made(x, **options) if is_variable(x) else value(xp, x, **options)
+        y = made(x, **options) if is_variable(x) else fused_value(x, **options)
         return y, (x, options)
 
     def backward(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
         x, options = saved
-        return (xp.multiply(g, slope(xp, x, **options)),)
+        return (fused_slope(g, x, **options),)
 
     made = Primitive(forward, name)
     made.__doc__ = value.__doc__

@@ -13,6 +13,7 @@ from learnkit.autodiff.primitive import Primitive, primitive
 from learnkit.autodiff.rules.elementwise import where
 from learnkit.autodiff.rules.layers import sigmoid
 from learnkit.autodiff.tape import Node
+from learnkit.autodiff.variable import Variable
 from learnkit.backends import gamma
 from learnkit.backends.base import PYTHON_SCALARS, Array, array_namespace, kernels_of
 from learnkit.backends.special import erfc as generic_erfc
@@ -33,7 +34,7 @@ def _direct(function: Callable[[], Primitive], approximation: Callable[..., Arra
     """
 
     def value(xp: Any, x: Array, **options: Any) -> Array:
-        if getattr(type(x), "wraps_arrays", False):
+        if type(x) is Variable:
             return function()(x, **options)
         return approximation(xp, x, **options)
 

@@ -43,4 +43,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("error: the command line needs click, which is not installed", file=sys.stderr)
         print('  pip install "pylearnkit[cli]"', file=sys.stderr)
         return 5
-    return run(sys.argv[1:] if arguments is None else list(arguments))
+    own = arguments is None
+    return run(sys.argv[1:] if arguments is None else list(arguments), own_process=own)

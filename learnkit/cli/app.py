@@ -17,7 +17,7 @@ from learnkit.cli.backends import backends
 from learnkit.cli.components import components
 from learnkit.cli.evaluate import evaluate
 from learnkit.cli.find_lr import find_lr
-from learnkit.cli.output import discard
+from learnkit.cli.output import discard, for_machines, results
 from learnkit.cli.plugins import plugins
 from learnkit.cli.predict import predict
 from learnkit.cli.schedule import schedule
@@ -49,17 +49,37 @@ for command in (train, evaluate, predict, find_lr, schedule, backends, component
     cli.add_command(command)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run a command line and return its exit code. Every error leaves here as a message."""
+def run(arguments: Sequence[str], *, own_process: bool = False) -> int:
+    """Run a command line and return its exit code. Every error leaves here as a message.
+
+    Args:
+        arguments: without the program's name.
+        own_process: whether the process ends with the command.
+    """
     arguments = list(arguments) or ["--help"]
     # Looked for by hand, because the parsing itself may be what fails.
     debug, as_json = "--debug" in arguments, "--json" in arguments
+    with contextlib.ExitStack() as stack:
+        if _is_read_by_a_program(arguments):
+            stack.enter_context(for_machines(own_process=own_process))
+        return _run(arguments, debug, as_json)
+
+
+def _is_read_by_a_program(arguments: list[str]) -> bool:
+    """Whether what the command writes to stdout is data."""
+    if {"-h", "--help", "--version"} & set(arguments):
+        return False
+    command = next((argument for argument in arguments if not argument.startswith("-")), None)
+    return "--json" in arguments or command == "predict"
+
+
+def _run(arguments: list[str], debug: bool, as_json: bool) -> int:
     try:
         code = _invoke(arguments)
-        sys.stdout.flush()
+        results().flush()
         return code
     except BrokenPipeError:
-        discard(sys.stdout)
+        discard(results())
         return PIPE_CLOSED
     except (Exception, KeyboardInterrupt) as error:
         if debug:
@@ -106,7 +126,7 @@ def _describe(error: BaseException) -> dict[str, Any]:
 
 def _report(error: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"error": error}), flush=True)
+        print(json.dumps({"error": error}), file=results(), flush=True)
     print(f"error: {error['message']}", file=sys.stderr)
     if error["hint"]:
         for line in str(error["hint"]).splitlines():

@@ -68,9 +68,18 @@ def table_options(command: F) -> F:
     )(command)
 
 
-def switch_off_plugins(no_plugins: bool) -> None:
-    """Do what ``--no-plugins`` asks for."""
-    if no_plugins:
-        from learnkit.plugins import disable_third_party
+def switch_off_plugins(no_plugins: bool, run_file: str | None = None) -> None:
+    """Do what ``--no-plugins`` asks for; without it look for ``learnkit_local.py``.
 
-        disable_third_party("--no-plugins")
+    Args:
+        run_file: the file that ``--config`` names; it is looked for beside it first, and then in the
+            working directory.
+    """
+    from pathlib import Path
+
+    from learnkit.plugins import registry
+
+    if no_plugins:
+        registry.disable_third_party("--no-plugins")
+    beside = [Path(run_file).parent] if run_file else []
+    registry.use_local(*beside, Path.cwd())

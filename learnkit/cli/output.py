@@ -7,9 +7,52 @@ import json
 import math
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any, TextIO
 
-__all__ = ["Lenient", "Talk", "discard", "plain", "print_json"]
+__all__ = ["Lenient", "Talk", "discard", "for_machines", "plain", "print_json", "results"]
+
+_results: TextIO | None = None
+
+
+def results() -> TextIO:
+    """Where results go: stdout as it was when the command began."""
+    return sys.stdout if _results is None else _results
+
+
+@contextlib.contextmanager
+def for_machines(*, own_process: bool) -> Iterator[None]:
+    """Stdout is read by a program: within the block it gets what is written to :func:`results` alone.
+
+    Everything else that is written to stdout goes to stderr: what plugins and the libraries that they use print,
+    from threads and programs of their own too.
+
+    Args:
+        own_process: whether the process ends with the block; then it stays so until the end, as plugins may
+            print when the process is left.
+    """
+    global _results
+    before, saved = sys.stdout, None
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        before.flush()
+        if before.fileno() == 1 and sys.stderr.fileno() == 2:
+            saved = os.dup(1)
+            os.dup2(2, 1)
+    if saved is None:
+        _results = before
+    else:
+        _results = open(saved, "w", encoding=before.encoding, errors=before.errors)  # noqa: SIM115
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        if not own_process:
+            stream, _results, sys.stdout = _results, None, before
+            if saved is not None:
+                with contextlib.suppress(OSError):
+                    stream.flush()
+                os.dup2(saved, 1)
+                stream.close()
 
 
 def plain(value: Any) -> Any:
@@ -25,7 +68,7 @@ def plain(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False), flush=True)
+    print(json.dumps(plain(value), indent=2, ensure_ascii=False), file=results(), flush=True)
 
 
 def discard(stream: TextIO) -> None:

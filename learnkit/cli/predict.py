@@ -45,6 +45,7 @@ def predict(
     import sys
     from pathlib import Path
 
+    from learnkit.cli.output import results
     from learnkit.cli.stored import open_run
     from learnkit.data import load_matching
     from learnkit.errors import ArgumentError
@@ -61,8 +62,8 @@ def predict(
         print(f"note: {notice}", file=sys.stderr)
     text = _csv(stored, data, proba)
     if target is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        results().write(text)
+        results().flush()
     else:
         _write(target, text)
         print(f"{len(data):,} predictions written to {output}", file=sys.stderr)

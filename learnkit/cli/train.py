@@ -101,7 +101,7 @@ def train(
     _limit_threads(config.hidden)
     from learnkit.cli.training import Orders, run_training
 
-    switch_off_plugins(no_plugins)
+    switch_off_plugins(no_plugins, config_file)
     orders = Orders(
         name=name, overwrite=overwrite, runs_dir=runs_dir, dry_run=dry_run, quiet=quiet, as_json=as_json
     )

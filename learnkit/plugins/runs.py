@@ -319,7 +319,9 @@ def _load(*, with_blocked: bool = False) -> _Loaded:
         found = _loaded.get(manager)
         if found is None:
             found = _loaded[manager] = _Loaded()  # at once: a plugin may train while it is imported
-            for candidate in candidates(GROUP):
+            local = manager.local  # told by its text, so that it is not run without a reason
+            sees_runs = local is not None and local.mentions(LIFECYCLE)
+            for candidate in candidates(GROUP, local if sees_runs else None):
                 result = _load_one(candidate, manager.version)
                 if isinstance(result, _Listener):
                     found.listeners.append(result)

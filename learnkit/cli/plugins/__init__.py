@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from learnkit.cli.options import switch_off_plugins
 from learnkit.cli.plugins.info import plugin_info
 from learnkit.cli.plugins.list import list_plugins
 from learnkit.cli.plugins.new import new_plugin
@@ -16,6 +17,7 @@ __all__ = ["plugins"]
 @click.pass_context
 def plugins(context: click.Context) -> None:
     """Show and check the installed plugins."""
+    switch_off_plugins(False)
     if context.invoked_subcommand is None:
         context.invoke(list_plugins, as_json=False)
 

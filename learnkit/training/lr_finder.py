@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import statistics
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from learnkit.backends.base import Array, array_namespace
 from learnkit.checks import positive
 from learnkit.errors import ArgumentError
 from learnkit.schedules.base import Schedule
-from learnkit.training.loop import batches
+from learnkit.training.restoring import Before, endless
 from learnkit.training.rows import Rows, check_at_least_one, place
 
 if TYPE_CHECKING:
@@ -208,7 +205,7 @@ def find_lr(
     trainer.backend.activate()
     rows = place(trainer.backend, x, y, sample_weight, dtype=trainer.dtype)
     trainer.check(rows, fitting=True)
-    before = _Snapshot(trainer)
+    before = Before(trainer)
     rate = _Ramp(start_lr, end_lr, num_steps, trainer.steps_done, ramp)
     try:
         trainer._scheduled = trainer.optimizer.with_lr(lambda lr: rate)
@@ -234,7 +231,7 @@ def _run(
     losses: list[float] = []
     smoothed: list[float] = []
     average = 0.0
-    for batch in _endless(trainer, rows, batch_size):
+    for batch in endless(trainer, rows, batch_size):
         lr = rate(trainer.steps_done)
         loss = float(trainer.step_rows(batch))
         if not math.isfinite(loss):
@@ -249,33 +246,3 @@ def _run(
         if len(lrs) == num_steps:
             break
     return lrs, losses, smoothed, f"all {num_steps} steps were made"
-
-
-def _endless(trainer: Trainer, rows: Rows, batch_size: int) -> Iterator[Rows]:
-    """The batches of the epochs to come."""
-    while True:
-        yield from batches(trainer, rows, batch_size, shuffle=True)
-        trainer.epochs_done += 1  # the order is a function of it; the snapshot brings it back
-
-
-class _Snapshot:
-    """Everything of a trainer that a step changes."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self._arrays = trainer.copy_arrays()
-        self._state = trainer.optimizer_state
-        self._scheduled = trainer._scheduled
-        self._epochs = trainer.epochs_done
-        state = copy.copy(self._state)
-        state.slots = {name: [_copied(a) for a in arrays] for name, arrays in self._state.slots.items()}
-        trainer.optimizer_state = state
-
-    def restore(self, trainer: Trainer) -> None:
-        trainer.model.load_arrays(self._arrays)
-        trainer.optimizer_state = self._state
-        trainer._scheduled = self._scheduled
-        trainer.epochs_done = self._epochs
-
-
-def _copied(a: Array) -> Array:
-    return array_namespace(a).asarray(a, copy=True)

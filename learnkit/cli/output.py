@@ -24,8 +24,8 @@ def results() -> TextIO:
 def for_machines(*, own_process: bool) -> Iterator[None]:
     """Stdout is read by a program: within the block it gets what is written to :func:`results` alone.
 
-    Everything else that is written to stdout goes to stderr: what plugins and the libraries that they use print,
-    from threads and programs of their own too.
+    Everything else that is written to stdout goes to stderr: what plugins and the libraries that they use
+    print, from threads and programs of their own too.
 
     Args:
         own_process: whether the process ends with the block; then it stays so until the end, as plugins may

@@ -37,7 +37,7 @@ _COMMON = {
 }
 
 #: A name of a distribution, as PEP 508 has it.
-_PEP508 = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE)
+_PEP508 = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True)

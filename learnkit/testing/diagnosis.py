@@ -67,7 +67,7 @@ def diagnose(author: Author, error: BaseException, remedy: str) -> Diagnosis:
     if isinstance(error, CheckFailure):
         return Diagnosis(error.message, error.remedy or remedy, error.where or author.definition())
     message = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    trace = "".join(traceback.format_exception(error))
+    trace = _from_author_on(author, error)
     place = author.place_of(error)
     if place is None:
         return Diagnosis(message, remedy, author.definition(), trace)
@@ -84,6 +84,16 @@ def diagnose(author: Author, error: BaseException, remedy: str) -> Diagnosis:
         return Diagnosis(message, spot.remedy, (place[0], spot.line), trace)
     hint = getattr(error, "hint", None)
     return Diagnosis(message, hint or remedy, place, trace)
+
+
+def _from_author_on(author: Author, error: BaseException) -> str:
+    """The traceback without what stands before the author's code."""
+    first = error.__traceback__
+    while first is not None and not author.owns(first.tb_frame.f_code.co_filename):
+        first = first.tb_next
+    if first is None:
+        return "".join(traceback.format_exception(error))
+    return "".join(traceback.format_exception(type(error), error, first, chain=False))
 
 
 def is_array(value: Any) -> bool:

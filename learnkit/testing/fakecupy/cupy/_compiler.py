@@ -20,22 +20,12 @@ __all__ = ["CompileError", "compiler", "library", "parameters"]
 
 #: What the CUDA compiler knows and a C++ compiler does not.
 _PRELUDE = r"""
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <type_traits>
 #define __global__
 #define __device__
 #define __host__
 #define __forceinline__ inline
 #define __restrict__ __restrict
 #define __shared__ static
-using std::max; using std::min; using std::abs; using std::isnan; using std::isinf; using std::isfinite;
-using std::exp; using std::expm1; using std::log; using std::log1p; using std::sqrt; using std::pow;
-using std::sin; using std::cos; using std::tan; using std::tanh; using std::sinh; using std::cosh;
-using std::erf; using std::floor; using std::ceil; using std::fabs; using std::copysign; using std::signbit;
-static inline float rsqrt(float x) { return 1.0f / std::sqrt(x); }
-static inline double rsqrt(double x) { return 1.0 / std::sqrt(x); }
 struct fake_index { unsigned x, y, z; };
 static fake_index threadIdx, blockIdx, blockDim, gridDim;
 static inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)

@@ -9,8 +9,8 @@
 ``stored``        a run opened again, for ``evaluate`` and ``predict``
 ================  ====================================================================================
 
-With ``LEARNKIT_FAKE_CUPY=1`` the backend ``cupy`` is the stand-in of :mod:`learnkit.testing.fakecupy`, for those
-who write plugins on a machine without a GPU: ``LEARNKIT_FAKE_CUPY=1 learnkit train digits --backend cupy``.
+With ``LEARNKIT_FAKE_CUPY=1`` the backend ``cupy`` is the stand-in of :mod:`learnkit.testing.fakecupy`, for
+those who write plugins without a GPU: ``LEARNKIT_FAKE_CUPY=1 learnkit train digits --backend cupy``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""``learnkit plugins new`` writes packages that work as they are; ``list`` and ``info`` say what is installed.
+"""``learnkit plugins new`` writes packages that work as they are; ``list`` and ``info`` say what is there.
 
-``python tests/plugins/generated.py`` does the same as the tests of packages here, and more, with pip and in an
+``python tests/plugins/generated.py`` does what the tests of packages do here, and more, with pip and in an
 environment of its own.
 """
 
@@ -27,6 +27,8 @@ from learnkit.errors import ArgumentError
 from learnkit.plugins import KINDS, registry
 
 ROOT = Path(__file__).parents[2]
+#: A package of every kind, and its folder.
+Packages = dict[str, tuple[Package, Path]]
 
 
 def install(folder: Path, site: Path) -> None:
@@ -34,11 +36,7 @@ def install(folder: Path, site: Path) -> None:
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     info = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir(parents=True)
-    lines = [
-        f"Name: {project['name']}",
-        f"Version: {project['version']}",
-        f"Summary: {project['description']}",
-    ]
+    lines = [f"Name: {project['name']}", f"Version: {project['version']}", "Summary: A package."]
     lines += [f"Requires-Dist: {requirement}" for requirement in project["dependencies"]]
     (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines]) + "\n", encoding="utf-8")
     entries = [
@@ -51,7 +49,7 @@ def install(folder: Path, site: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Package, Path]]:
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
     """A package of every kind, and its folder."""
     folder = tmp_path_factory.mktemp("packages")
     made = {kind: named(f"sample-{kind}", kind) for kind in ALL_KINDS}
@@ -61,9 +59,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Packag
 
 
 @pytest.fixture(scope="module")
-def all_installed(
-    packages: dict[str, tuple[Package, Path]], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def all_installed(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which all of them are installed."""
     site = tmp_path_factory.mktemp("installed")
     for _, folder in packages.values():
@@ -84,7 +80,7 @@ def test_there_is_a_template_for_every_kind() -> None:
 
 
 def test_all_of_them_together_pass_their_own_tests(
-    packages: dict[str, tuple[Package, Path]], all_installed: Path, tmp_path: Path
+    packages: Packages, all_installed: Path, tmp_path: Path
 ) -> None:
     """In one process, with warnings as errors, as each asks for in its own."""
     for _, folder in packages.values():
@@ -115,9 +111,7 @@ sys.exit(f"these do not work: {wrong}" if wrong else 0)
 """
 
 
-def test_each_is_used_from_the_command_line(
-    packages: dict[str, tuple[Package, Path]], all_installed: Path, tmp_path: Path
-) -> None:
+def test_each_is_used_from_the_command_line(packages: Packages, all_installed: Path, tmp_path: Path) -> None:
     """The command that ``plugins new`` says last, with one epoch where it trains."""
     trials = {kind: package.trial() for kind, (package, _) in packages.items()}
     done = run([sys.executable, "-c", TRIALS, json.dumps(trials)], tmp_path, all_installed)
@@ -146,13 +140,7 @@ def test_the_style_does_not_depend_on_the_name(prefix: str, tmp_path: Path) -> N
         ("Log_Wave", "learnkit-log-wave", "learnkit_log_wave", "log_wave", "LogWave"),
         ("learnkit-log.wave", "learnkit-log-wave", "learnkit_log_wave", "log_wave", "LogWave"),
         ("wave2", "learnkit-wave2", "learnkit_wave2", "wave2", "Wave2"),
-        (
-            "argument-error",
-            "learnkit-argument-error",
-            "learnkit_argument_error",
-            "argument_error",
-            "ArgumentErrorLoss",
-        ),
+        ("any", "learnkit-any", "learnkit_any", "any", "AnyLoss"),
         ("true", "learnkit-true", "learnkit_true", "true", "TrueLoss"),
         ("exception", "learnkit-exception", "learnkit_exception", "exception", "ExceptionLoss"),
     ],
@@ -209,7 +197,7 @@ def test_a_name_that_is_taken_by_a_plugin_is_refused(install: Callable[..., None
     install("learnkit-sea", GOOD)
     with registry.isolated():
         for name in ("wave", "learnkit-sea", "long-wave"):
-            with pytest.raises(ArgumentError, match="is taken by learnkit-sea 1.0, which is installed"):
+            with pytest.raises(ArgumentError, match=r"learnkit-sea 1\.0"):
                 named(name, "loss")
         assert named("wave", "metric").name == "wave"
 
@@ -317,7 +305,7 @@ def test_list_has_a_line_for_each(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split("  ")[0] == "plugin"
     assert re.fullmatch(r"learnkit-sea    1\.0      ok      loss: wave, long_wave", lines[1])
-    assert re.fullmatch(r"learnkit-storm  1\.0      failed  OSError: the wind .* stands, ", lines[2])
+    assert re.fullmatch(r"learnkit-storm  1\.0      failed  OSError: the wind .* stands,", lines[2])
     assert lines[3] == "more on one of them: learnkit plugins info learnkit-storm"
 
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from learnkit.augment import Augmentation, augmentation
 from learnkit.backends import get_backend
 from learnkit.backends.base import Backend
 from learnkit.config import RunConfig, Spec
@@ -35,7 +36,9 @@ from learnkit.schedules.named import gives_peak, peak_field, with_peak
 from learnkit.training import Callback
 
 __all__ = [
+    "Named",
     "check_components",
+    "make_augmentation",
     "make_callbacks",
     "make_loss",
     "make_metrics",
@@ -104,11 +107,12 @@ def settled(config: RunConfig, rows: int, task: str, backend: str, loss: Spec | 
     optimizer, lr = config.optimizer, config.lr
     if optimizer is None:
         optimizer = f"adamw:weight_decay={defaults.weight_decay()}"
-        lr = PEAK if lr is None else lr
+        with Named(config, "schedule"):
+            lr = PEAK if lr is None and not gives_peak(config.schedule) else lr
     elif lr is None:
-        with _Named(config, "optimizer"):
+        with Named(config, "optimizer"):
             own = getattr(registry.create("optimizer", optimizer), "lr", None)
-        with _Named(config, "schedule"):
+        with Named(config, "schedule"):
             given = "lr" in _options(optimizer) or gives_peak(config.schedule)
         lr = own if isinstance(own, float) and not given else None
     return dataclasses.replace(
@@ -142,7 +146,8 @@ def check_components(config: RunConfig) -> Backend:
     make_optimizer(example)
     make_metrics(example)
     make_callbacks(example)
-    with _Named(config, "backend"):
+    make_augmentation(example)
+    with Named(config, "backend"):
         return get_backend(config.backend, config.device)
 
 
@@ -152,17 +157,17 @@ def make_model(config: RunConfig, n_features: int, n_outputs: int) -> Sequential
     width = n_features
     options: dict[str, Any] = {}
     if config.init is not None:
-        with _Named(config, "init"):
+        with Named(config, "init"):
             options["weight_init"] = _made("initializer", config.init, Initializer)
     if config.constraint is not None:
-        with _Named(config, "constraint"):
+        with Named(config, "constraint"):
             options["weight_constraint"] = _made("constraint", config.constraint, Constraint)
     for hidden in config.hidden:
         layers.append(Linear(width, hidden, **options))
         if config.layer is not None:
-            with _Named(config, "layer"):
+            with Named(config, "layer"):
                 layers.append(_made_layer(config.layer, hidden))
-        with _Named(config, "activation"):
+        with Named(config, "activation"):
             layers.append(_made("activation", config.activation, Module))
         if config.dropout:
             layers.append(Dropout(config.dropout))
@@ -186,7 +191,7 @@ def make_metrics(config: RunConfig, task: str | None = None) -> list[Metric]:
     Raises:
         ArgumentError: one is unknown, or an option of it is wrong.
     """
-    with _Named(config, "metric"):
+    with Named(config, "metric"):
         return [
             _made("metric", spec, Metric)
             for spec in config.metric
@@ -200,8 +205,18 @@ def make_callbacks(config: RunConfig) -> list[Callback]:
     Raises:
         ArgumentError: one is unknown, or an option of it is wrong.
     """
-    with _Named(config, "callback"):
+    with Named(config, "callback"):
         return [_made("callback", spec, Callback) for spec in config.callback]
+
+
+def make_augmentation(config: RunConfig) -> Augmentation | None:
+    """What is done to each training batch, if anything.
+
+    Raises:
+        ArgumentError: one is unknown, or an option of it is wrong.
+    """
+    with Named(config, "augment"):
+        return augmentation(config.augment) if config.augment else None
 
 
 def make_loss(config: RunConfig) -> Loss:
@@ -210,7 +225,7 @@ def make_loss(config: RunConfig) -> Loss:
     Raises:
         ArgumentError: it is unknown, or an option of it is wrong.
     """
-    with _Named(config, "loss"):
+    with Named(config, "loss"):
         loss: Loss = _made("loss", config.loss, Loss)
         return loss
 
@@ -222,7 +237,7 @@ def make_optimizer(config: RunConfig) -> Optimizer:
         ArgumentError: a component is unknown, or the learning rate is given twice.
     """
     assert config.optimizer is not None
-    with _Named(config, "optimizer"):
+    with Named(config, "optimizer"):
         if config.lr is not None and "lr" in _options(config.optimizer):
             raise ArgumentError(
                 f"the learning rate is given twice, in the optimizer and as {config.label('lr')}",
@@ -230,13 +245,13 @@ def make_optimizer(config: RunConfig) -> Optimizer:
             )
         optimizer: Optimizer = _made("optimizer", config.optimizer, Optimizer)
     if config.transform:
-        with _Named(config, "transform"):
+        with Named(config, "transform"):
             optimizer = chain(*(_made("transform", t, Transform) for t in config.transform), optimizer)
     peak = getattr(optimizer, "lr", None) if config.lr is None else config.lr
     if not isinstance(peak, Schedule):
-        with _Named(config, "schedule"):
+        with Named(config, "schedule"):
             schedule = _made_schedule(config.schedule, peak, config)
-        with _Named(config, "optimizer"):
+        with Named(config, "optimizer"):
             optimizer = _with_lr(optimizer, schedule)
     return _clipped(optimizer, float(config.clip)) if config.clip else optimizer
 
@@ -244,9 +259,10 @@ def make_optimizer(config: RunConfig) -> Optimizer:
 def _made_schedule(spec: Spec, peak: Any, config: RunConfig) -> Schedule:
     """The schedule; the first field of its class is the peak."""
     if config.lr is not None and gives_peak(spec):
+        peak_of = peak_field(spec)
+        by = f"as {peak_of} of" if peak_of else "by"
         raise ArgumentError(
-            f"the learning rate is given twice, as {peak_field(spec)} of the schedule and as "
-            f"{config.label('lr')}",
+            f"the learning rate is given twice, {by} the schedule and as {config.label('lr')}",
             hint="leave one of them out",
         )
     schedule = with_peak(spec, peak)
@@ -287,7 +303,7 @@ def _made(kind: str, spec: Any, base: type, **defaults: Any) -> Any:
     return made
 
 
-class _Named:
+class Named:
     """Puts in front of an error where the option came from: ``--optimizer: unknown optimizer 'adm'``."""
 
     def __init__(self, config: RunConfig, name: str) -> None:

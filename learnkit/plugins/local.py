@@ -95,4 +95,4 @@ class LocalFile:
 
     def announce(self) -> None:
         """Say that the file is used."""
-        say(f"using {self.path} (learnkit_local.py; --no-plugins leaves it out)")
+        say(f"using {self.path} (--no-plugins leaves it out)")

@@ -11,6 +11,7 @@ from learnkit.errors import ArgumentError
 from learnkit.plugins import registry
 from learnkit.plugins.spec import parse_spec
 from learnkit.schedules.base import Schedule
+from learnkit.schedules.function import FunctionSchedule
 
 __all__ = ["as_schedule", "as_schedules", "gives_peak", "peak_field", "with_peak"]
 
@@ -75,22 +76,27 @@ def with_peak(spec: str | Mapping[str, Any], peak: Any) -> Any:
 
 def gives_peak(spec: Any) -> bool:
     """Whether a name with options says its largest value itself, or the schedules that it holds do."""
-    if not isinstance(spec, (str, Mapping)):
+    first = peak_field(spec) if isinstance(spec, (str, Mapping)) else None
+    if first is None:  # made already, or without anything that could be said
         return True
-    first = peak_field(spec)
-    inner = _options(spec).get(first) if first is not None else None
+    inner = _options(spec).get(first)
     parts = inner if isinstance(inner, (tuple, list)) else [] if inner is None else [inner]
     # Text that names no schedule gives nothing: the class says what is wrong with it when it is made.
     return any(gives_peak(part) for part in parts if not isinstance(part, str) or _names_schedule(part))
 
 
 def peak_field(spec: str | Mapping[str, Any]) -> str | None:
-    """The name of the first field of a schedule, which is its largest value.
+    """The name of the first field of a schedule, which is its largest value; ``None`` for one without.
+
+    Of a function that is a schedule it is the option ``lr``, if it has one.
 
     >>> peak_field("onecycle")
     'max_lr'
     """
-    return next(iter(inspect.signature(registry.get("schedule", _name(spec))).parameters), None)
+    factory = registry.get("schedule", _name(spec))
+    first = next(iter(inspect.signature(factory).parameters), None)
+    of_function = inspect.isclass(factory) and issubclass(factory, FunctionSchedule)
+    return None if of_function and first != "lr" else first
 
 
 def _names_schedule(value: Any) -> TypeGuard[str | Mapping[str, Any]]:

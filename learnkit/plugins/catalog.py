@@ -72,13 +72,25 @@ def catalog(kind: str | None = None, *, third_party: bool = True) -> list[Entry]
     """
     entries: list[Entry] = []
     for each in KINDS if kind is None else (kind,):
-        names: dict[Any, list[str]] = {}
+        names: dict[int, tuple[Any, list[str]]] = {}  # by identity: a plugin's class need not have a hash
         for name in registry.names(each, third_party=third_party):
-            names.setdefault(registry.get(each, name), []).append(name)
+            factory = registry.get(each, name)
+            names.setdefault(id(factory), (factory, []))[1].append(name)
         own = set(registry.names(each, third_party=False))
-        found = [_entry(each, factory, given, given[0] in own) for factory, given in names.items()]
+        found = [_found(each, factory, given, given[0] in own) for factory, given in names.values()]
         entries += sorted(found, key=lambda entry: entry.name)
     return entries
+
+
+def _found(kind: str, factory: Any, names: list[str], builtin: bool) -> Entry:
+    """The entry; of a plugin's component that cannot be looked at, one that says so."""
+    try:
+        return _entry(kind, factory, names, builtin)
+    except Exception as error:
+        if builtin:
+            raise
+        summary = f"what it is cannot be read: {type(error).__name__}"
+        return Entry(kind, names[0], tuple(names[1:]), summary, (), None, (), ())
 
 
 def _entry(kind: str, factory: Any, names: list[str], builtin: bool) -> Entry:

@@ -75,8 +75,9 @@ def diagnose(author: Author, error: BaseException, remedy: str) -> Diagnosis:
     for words, sorts in _WORDS:
         if any(word in text for word in words):
             spot = patterns.at(*place, *sorts)
-            if spot is None and ("creation" in sorts or "device" in text):
-                spot = patterns.near(*place, "creation")
+            if spot is None and "creation" in sorts:
+                made = [s for s in ("numpy", "creation") if s in sorts]
+                spot = patterns.near(*place, *made) or _anywhere(author, place[0], *made)
             if spot is not None:
                 return Diagnosis(message, spot.remedy, (place[0], spot.line), trace)
     spot = None if isinstance(error, ImportError | NameError | KeyError) else patterns.at(*place, *_SURE)
@@ -84,6 +85,18 @@ def diagnose(author: Author, error: BaseException, remedy: str) -> Diagnosis:
         return Diagnosis(message, spot.remedy, (place[0], spot.line), trace)
     hint = getattr(error, "hint", None)
     return Diagnosis(message, hint or remedy, place, trace)
+
+
+def _anywhere(author: Author, file: str, *sorts: str) -> patterns.Spot | None:
+    """The first construct of one of ``sorts`` in the classes of the author's component."""
+    for owner in author.owners:
+        node = patterns.in_class(file, getattr(owner, "__name__", ""))
+        if node is None:
+            continue
+        for spot in patterns.spots(file):
+            if spot.sort in sorts and node.lineno <= spot.line <= (node.end_lineno or spot.line):
+                return spot
+    return None
 
 
 def _from_author_on(author: Author, error: BaseException) -> str:
@@ -147,4 +160,12 @@ def returned(author: Author, call: Callable[[], Any], method: str | None = None)
 
 def where_first(author: Author, call: Callable[[], Any], wrong: Callable[[Any], bool]) -> Place | None:
     """The first of the author's lines after which an array is wrong."""
-    return first_line(author, call, lambda name, value: bool(name) and is_array(value) and wrong(value))
+
+    def holds(value: Any, depth: int = 0) -> bool:
+        if is_array(value):
+            return wrong(value)
+        if isinstance(value, dict) and depth < 2:
+            value = list(value.values())
+        return isinstance(value, tuple | list) and depth < 2 and any(holds(v, depth + 1) for v in value[:16])
+
+    return first_line(author, call, lambda name, value: bool(name) and holds(value))

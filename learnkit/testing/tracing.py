@@ -40,7 +40,7 @@ class _Watch:
             place = (frame.f_code.co_filename, line)
             self._seen(place, "", None)
             for name, value in now.items():
-                if name not in before or before[name] is not value:
+                if name not in before or before[name] is not value or isinstance(value, list | dict):
                     self._seen(place, name, value)
             if event == "return":
                 self._seen((frame.f_code.co_filename, frame.f_lineno), "return", arg)

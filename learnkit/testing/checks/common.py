@@ -54,8 +54,10 @@ def _describes(subject: Subject, row: str) -> None:
             described = registry.describe(component, kind)
         except UnknownNameError as error:
             if subject.label in error.message:
-                raise NotApplicable("it holds, or is, something that is not registered") from None
-            raise
+                raise NotApplicable("it is not registered, as a class or by its factory") from None
+            raise CheckFailure(error.message, where=_field_place(subject, _culprit(subject))) from error
+        except LearnkitError as error:
+            raise CheckFailure(error.message, error.hint, _field_place(subject, _culprit(subject))) from error
         try:
             text = json.dumps(described)
         except (TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ from learnkit.errors import ArgumentError, DataError
 from learnkit.losses.base import ElementwiseLoss, Loss
 from learnkit.testing import patterns
 from learnkit.testing.check import Check
-from learnkit.testing.checks.arrays import array_checks, cases_of, host
+from learnkit.testing.checks.arrays import array_checks, cases_of, host, spotted
 from learnkit.testing.checks.calculus import check_extremes, gradient_checks
 from learnkit.testing.checks.common import common_checks
 from learnkit.testing.diagnosis import is_array, returned, where_spot
@@ -145,12 +145,19 @@ def _shape(subject: Subject, row: str) -> None:
         return
     each = loss.per_example(y_pred, y_true)
     n = y_pred.shape[0]
-    if tuple(np.shape(each)) == (n,):
-        return
 
     def call() -> Any:
         return loss.per_example(y_pred, y_true)
 
+    if is_array(each) and np.asarray(plain_value(each)).dtype.kind not in "fc":
+        where, remedy = spotted(returned(subject.author, call, case.method), "integer")
+        raise CheckFailure(
+            f"per_example gives numbers of {each.dtype}, which have no gradient",
+            remedy or patterns.REMEDIES["integer"],
+            where,
+        )
+    if tuple(np.shape(each)) == (n,):
+        return
     place = None
     if not tuple(np.shape(each)):
         place = first_line(

@@ -12,7 +12,7 @@ from learnkit.testing import patterns
 from learnkit.testing.check import Check
 from learnkit.testing.checks.arrays import array_checks, cases_of
 from learnkit.testing.checks.common import common_checks
-from learnkit.testing.diagnosis import is_array, returned, where_spot
+from learnkit.testing.diagnosis import is_array, returned
 from learnkit.testing.epochs import in_batches
 from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Case, Subject
@@ -148,9 +148,7 @@ def _batches(subject: Subject, row: str) -> None:
             place = means[0] if means else None
             if place is None and type(metric).combine is not Metric.combine:
                 place = subject.author.definition("combine")
-            if place is None:
-                found = where_spot(lines, "singular")
-                place = (found[0], found[1].line) if found else returned(subject.author, call, "sums")
+            place = place or returned(subject.author, call, "sums")
             raise CheckFailure(
                 f"in one batch it is {_one(whole)}, in batches that end at rows {cuts} it is {_one(parts)}", where=place
             )

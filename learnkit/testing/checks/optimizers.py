@@ -8,6 +8,7 @@ import numpy as np
 
 from learnkit.autodiff import plain_value
 from learnkit.backends.base import array_namespace
+from learnkit.errors import ArgumentError
 from learnkit.optim import SGD, chain
 from learnkit.optim.base import Optimizer
 from learnkit.schedules.base import fill_in
@@ -72,15 +73,18 @@ def _optimizer(component: Any) -> Optimizer:
     return fill_in(made, 8, 4)  # type: ignore[no-any-return]
 
 
+def _inputs(subject: Subject) -> dict[str, Any]:
+    """Parameters, and gradients for each."""
+    given = {k: np.asarray(v) for k, v in subject.need("params", {}).items()}
+    if not given:
+        return dict(_INPUTS)
+    grads = subject.need("grads", {})
+    return given | {f"grad {k}": np.asarray(grads[k]) if k in grads else np.cos(v) for k, v in given.items()}
+
+
 def _cases(subject: Subject) -> list[Case]:
     method = "update" if subject.kind == "optimizer" else "transform"
-    given = {k: np.asarray(v) for k, v in subject.need("params", {}).items()}
-    if given:
-        grads = subject.need("grads", {})
-        inputs = dict(given)
-        inputs.update({f"grad {k}": np.asarray(grads[k]) if k in grads else np.cos(v) for k, v in given.items()})
-    else:
-        inputs = dict(_INPUTS)
+    inputs = _inputs(subject)
     shapes = {tuple(np.shape(x)) for x in inputs.values()} - {()}
 
     def dtype(name: str, value: Any) -> str:
@@ -127,8 +131,8 @@ def _slots(subject: Subject, row: str) -> None:
     rule = subject.fresh()
     names = rule.slot_names()
     own = type(rule).update is not Optimizer.update
-    case = cases_of(subject, _cases)[0]
-    theta = next(iter(case.inputs.values()))
+    inputs = _inputs(subject)
+    theta = next(iter(inputs.values()))
     grad = np.cos(theta)
 
     def call() -> Any:
@@ -147,6 +151,10 @@ def _slots(subject: Subject, row: str) -> None:
             )
         try:
             result = call()
+        except ArgumentError as error:
+            if subject.author.place_of(error) is not None:
+                raise
+            raise CheckFailure(error.message, where=place()) from None
         except TypeError as error:
             if subject.author.place_of(error) is not None:
                 raise
@@ -166,7 +174,7 @@ def _slots(subject: Subject, row: str) -> None:
                 raise CheckFailure(
                     f"update returns {name} of shape {np.shape(after)}, it was {np.shape(before)}", where=place()
                 )
-    for name in _never_moved(rule, case.inputs):
+    for name in _never_moved(rule, inputs):
         raise CheckFailure(
             f"the slot {name!r} is after {_STEPS} steps what it was at the start: it is never updated",
             f"return the new value of {name!r}, or leave the slot out",
@@ -194,6 +202,7 @@ def _never_moved(rule: Optimizer, inputs: dict[str, Any]) -> list[str]:
 
 def _elementwise(subject: Subject, row: str) -> None:
     """A rule that says it is elementwise gives the same for a vector and for its halves."""
+    cases_of(subject, _cases)
     rule = subject.fresh()
     whole = type(rule).apply_leaves is not Optimizer.apply_leaves
     if not rule.elementwise or whole or type(rule).update is Optimizer.update:
@@ -241,6 +250,7 @@ def _extremes(subject: Subject, row: str) -> None:
 
 def _descends(subject: Subject, row: str) -> None:
     """Down a bowl, a little at least."""
+    cases_of(subject, _cases)
     rule = subject.fresh()
     params: Any = {"w": np.full((3, 2), 2.0), "b": np.asarray([1.5, -1.0])}
     centre = {"w": np.zeros((3, 2)), "b": np.zeros(2)}
@@ -257,4 +267,5 @@ def _descends(subject: Subject, row: str) -> None:
 
 
 def _resumes(subject: Subject, row: str) -> None:
+    cases_of(subject, _cases)
     resumes(subject, optimizer=_optimizer(subject.fresh()))

@@ -108,8 +108,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder.mkdir()
     (folder / "t_builtin.py").write_text(BUILTIN)
     monkeypatch.syspath_prepend(str(folder))
-    for variable in ("LEARNKIT_PLUGINS", "LEARNKIT_STRICT_PLUGINS"):
-        monkeypatch.delenv(variable, raising=False)
+    for variable in ("PLUGINS", "STRICT_PLUGINS", "TRACE_PLUGINS", "OVERRIDE"):
+        monkeypatch.delenv(f"LEARNKIT_{variable}", raising=False)
 
     installed = metadata.entry_points
 

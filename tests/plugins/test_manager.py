@@ -190,7 +190,7 @@ def test_the_running_version_is_that_of_learnkit(install: Install, site: Path) -
     assert record.detail == f"needs pylearnkit>=99, running {learnkit.__version__}"
 
 
-def test_what_a_plugin_prints_goes_to_stderr(
+def test_what_a_plugin_prints_is_one_line_on_stderr(
     install: Install, fresh: registry.Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(
@@ -203,7 +203,11 @@ def test_what_a_plugin_prints_goes_to_stderr(
     assert registry.records()[0].status == "ok"
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "at import\nin the hook\n"
+    assert captured.err == (
+        "plugin t-print 1.0 wrote 'at import' and 1 more line while it was loaded; "
+        "LEARNKIT_TRACE_PLUGINS=1 shows what it writes\n"
+    )
+    assert registry.records()[0].output == "at import\nin the hook\n"
 
 
 def test_the_users_interrupt_is_not_swallowed(install: Install, fresh: registry.Registry) -> None:

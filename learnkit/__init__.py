@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from learnkit import (
+        augment,
         autodiff,
         backends,
         data,
@@ -81,6 +82,7 @@ __all__ = [
     "Trainer",
     "__version__",
     "array_namespace",
+    "augment",
     "autodiff",
     "backends",
     "check_grads",
@@ -136,6 +138,7 @@ __all__ = [
 
 _PACKAGES = frozenset(
     [
+        "augment",
         "autodiff",
         "backends",
         "data",

@@ -44,6 +44,8 @@ class RunConfig:
         init, constraint: components, of the weights of the hidden layers; ``None`` is what ``Linear`` has.
         layer: a component, put behind each hidden layer and given its width.
         transform, metric, callback: lists of components, in front of the optimizer, reported, and called.
+        augment: a list of components, what is done to each training batch.
+        kernels: what replaces the backend's own, one name or several with commas.
         lr: the learning rate, and the peak of the schedule; ``None`` is the optimizer's.
         clip: the largest global norm of a gradient; 0 for no clipping.
         epochs, batch_size: >= 1; ``None`` is chosen by the number of rows.
@@ -78,6 +80,8 @@ class RunConfig:
     transform: tuple[Spec, ...] = ()
     metric: tuple[Spec, ...] = ()
     callback: tuple[Spec, ...] = ()
+    augment: tuple[Spec, ...] = ()
+    kernels: str | None = None
     lr: float | None = None
     clip: float = 1.0
     epochs: int | None = None
@@ -264,6 +268,8 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "transform": (_components, f"a list, each item {_NAMED}"),
     "metric": (_components, f"a list, each item {_NAMED}"),
     "callback": (_components, f"a list, each item {_NAMED}"),
+    "augment": (_components, f"a list, each item {_NAMED}"),
+    "kernels": (_text, "names of kernels with commas between them"),
     "lr": (lambda value: _number(value) and value > 0, "a number > 0"),
     "clip": (lambda value: _number(value) and value >= 0, "a number >= 0; 0 is no clipping"),
     "epochs": (_count(1), "an integer >= 1"),

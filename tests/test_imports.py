@@ -17,7 +17,7 @@ CORE = {"numpy", "array_api_compat", "pluggy"}
 _LOW = {"errors", "checks", "plugins"}
 _ARRAYS = {*_LOW, "backends"}
 _MODELS = {*_ARRAYS, "fuse", "autodiff"}
-_PARTS = {*_MODELS, "nn", "losses", "optim", "schedules", "metrics", "data"}
+_PARTS = {*_MODELS, "nn", "losses", "optim", "schedules", "metrics", "data", "augment"}
 #: part: the parts it may import. ``plugins.builtin`` is a part of its own, high up.
 MAY_IMPORT = {
     "errors": set(),
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "optim": {*_ARRAYS, "fuse", "schedules"},
     "metrics": _ARRAYS,
     "data": _ARRAYS,
+    "augment": _ARRAYS,
     "training": _PARTS,
     "plugins.builtin": {*_PARTS, "training"},
     "bench": {*_PARTS, "training", "plugins.builtin"},

@@ -42,6 +42,7 @@ from learnkit.errors import ArgumentError
 __all__ = [
     "check_dtype",
     "key_and_counter",
+    "philox_beta",
     "philox_normal",
     "philox_truncated_normal",
     "philox_uniform",
@@ -145,6 +146,19 @@ def philox_normal(
         ArgumentError: as for :func:`philox_uniform`.
     """
     return _generator(seed, stream, step).standard_normal(shape, dtype=check_dtype(dtype))
+
+
+def philox_beta(alpha: float, *, seed: int, stream: int, step: int = 0) -> float:
+    """A number drawn from Beta(alpha, alpha), by NumPy's algorithm over the same bits.
+
+    Args:
+        alpha: > 0.
+        seed, stream, step: as for :func:`philox_uniform`.
+
+    Raises:
+        ArgumentError: as for :func:`philox_uniform`.
+    """
+    return float(_generator(seed, stream, step).beta(alpha, alpha))
 
 
 def philox_truncated_normal(

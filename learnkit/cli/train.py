@@ -53,6 +53,9 @@ NARROW = 512
 )
 @click.option("--metric", metavar="SPEC", multiple=True, help="Report one more metric; may be repeated.")
 @click.option("--callback", metavar="SPEC", multiple=True, help="Call it as training goes; repeatable.")
+@click.option(
+    "--augment", metavar="SPEC", multiple=True, help="Of training batches: jitter:std=0.1; repeatable."
+)
 @click.option("--lr", type=float, metavar="LR", help="Learning rate. Default 0.005, or that of --optimizer.")
 @click.option("--clip", type=float, metavar="NORM", help="Largest gradient norm; default 1, 0 for none.")
 @click.option("--epochs", type=int, metavar="N", help="Default by rows: 20 to 100.")
@@ -65,6 +68,7 @@ NARROW = 512
 @click.option("--seed", type=int, metavar="N", help="Of the split, start and order; default 0.")
 @device_options
 @click.option("--dtype", metavar="DTYPE", help="float32 (default) or float64.")
+@click.option("--kernels", metavar="NAMES", help="Faster operations of a plugin, in place of the backend's.")
 @click.option("--config", "config_file", metavar="FILE", help="Options from a run's config.toml; others win.")
 @click.option("--name", metavar="NAME", help="Name of the run. Default: the source, and a number if taken.")
 @click.option("--overwrite", is_flag=True, help="Let --name replace an existing run.")
@@ -94,7 +98,7 @@ def train(
     learnkit train data.csv --target price --hidden 256,128 --lr 3e-3
     """
     given = {key: value for key, value in options.items() if value is not None}
-    for repeated in ("ignore", "categorical", "transform", "metric", "callback"):
+    for repeated in ("ignore", "categorical", "transform", "metric", "callback", "augment"):
         if not given[repeated]:
             del given[repeated]
     config = _configured(config_file, given)

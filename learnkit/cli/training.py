@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from learnkit.cli.building import (
+    Named,
     check_components,
+    make_augmentation,
     make_callbacks,
     make_loss,
     make_metrics,
@@ -27,13 +29,16 @@ from learnkit.cli.interrupt import Interruptible
 from learnkit.cli.measures import Baseline, Report, measure
 from learnkit.cli.output import Talk, print_json
 from learnkit.cli.rundir import CONFIG, METRICS, MODEL, MetricsFile, RunDirectory, check_name
+from learnkit.cli.surroundings import changed_by_plugins, chosen_kernels
 from learnkit.config import RunConfig, write_config
 from learnkit.data import DataSet, Preprocessor, load_source
 from learnkit.errors import DivergedError, MissingDependencyError, ShapeError
 from learnkit.losses import Suggestion, suggest
 from learnkit.metrics import InOriginalUnits
+from learnkit.plugins.runs import Run
 from learnkit.training import Callback, EarlyStopping, Trainer
 from learnkit.training.progress import progress_for
+from learnkit.training.rows import place
 
 __all__ = ["Orders", "prepare", "run_training"]
 
@@ -73,6 +78,12 @@ def run_training(config: RunConfig, orders: Orders) -> int:
     began = time.perf_counter()
     _check_libraries()
     check_name(orders.name, orders.runs_dir, orders.overwrite)
+    config = changed_by_plugins(config)
+    with chosen_kernels(config):
+        return _run(config, orders, began)
+
+
+def _run(config: RunConfig, orders: Orders, began: float) -> int:
     backend = check_components(config)
     talk = Talk(as_json=orders.as_json, quiet=orders.quiet)
 
@@ -88,7 +99,8 @@ def run_training(config: RunConfig, orders: Orders) -> int:
         orders.runs_dir, orders.name, str(prepared.config.source), overwrite=orders.overwrite
     )
     run.write_config(_config_text(prepared.config))
-    with Interruptible() as interrupt:
+    watched = Run(run.path.name, run.path, prepared.config.to_dict())
+    with Interruptible() as interrupt, watched:
         finished = _fit(prepared, run, interrupt, talk)
         seconds = time.perf_counter() - began
         baseline = Baseline.of(prepared.preprocessor.target, prepared.arrays["training"][1])
@@ -153,6 +165,7 @@ def prepare(config: RunConfig, backend: Any, talk: Talk) -> Prepared:
         backend=backend,
         dtype=config.dtype,
         seed=config.seed,
+        augment=make_augmentation(config),
     )
     prepared = Prepared(config, preprocessor, parts, arrays, trainer, data, suggestion)
     _check_loss(prepared)
@@ -173,6 +186,10 @@ def _check_loss(prepared: Prepared) -> None:
             f"{prepared.config.task}: {error.message}"
         )
         raise
+    if prepared.trainer.augment is not None:
+        with Named(prepared.config, "augment"):
+            rows = place(backend, x[:1], y[:1], dtype=prepared.config.dtype)
+            prepared.trainer.check(rows, fitting=True)
 
 
 def _fit(prepared: Prepared, run: RunDirectory, interrupt: Interruptible, talk: Talk) -> bool:
@@ -282,6 +299,10 @@ def _plan_lines(prepared: Prepared) -> list[str]:
     ]
     model = " - ".join(map(str, widths))
     note: list[str] = []
+    if config.augment:
+        note.append(f"augmentation: {', '.join(map(_spec, config.augment))}; of training batches only")
+    if config.kernels:
+        note.append(f"kernels: {config.kernels}")
     if prepared.suggestion is not None:
         note.append(f"loss: {prepared.suggestion}; --loss overrides it")
     if config.task == "regression":

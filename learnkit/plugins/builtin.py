@@ -292,6 +292,16 @@ def learnkit_register_callbacks(register: Register) -> None:
     register("model_checkpoint", ModelCheckpoint)
 
 
+def learnkit_register_augmentations(register: Register) -> None:
+    from learnkit import augment
+
+    register("flip", augment.RandomFlip)
+    register("shift", augment.RandomShift)
+    register("jitter", augment.Jitter)
+    register("mixup", augment.Mixup)
+    register("compose", augment.Compose)
+
+
 def learnkit_register_readers(register: Register) -> None:
     from learnkit.data import read_csv, read_numpy
     from learnkit.data.readers import read_idx_set

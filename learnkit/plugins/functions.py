@@ -10,6 +10,7 @@ schedule      ``f(step, *, ...)``: a number for the step, which counts from 0
 optimizer     ``f(theta, grad, m, v, *, lr=0.1, beta=0.9, step)``: the new theta and slots. What stands
               between ``grad`` and ``*`` are slots, arrays of theta's shape that start at zero; ``step``
               counts from 1 and may be left out, ``lr`` may not. It is given one leaf at a time.
+augmentation  ``f(x, *, seed, step, ...)``: the changed features of a batch
 ============  =============================================================================================
 
 The positional parameters may have other names, and no defaults. A function that *makes* a component has
@@ -96,6 +97,13 @@ FORMS: dict[str, Form] = {
             slots=True,
             needs=("lr",),
             handed=("step",),
+        ),
+        Form(
+            "augmentation",
+            ("x",),
+            "learnkit.augment.base:Augmentation",
+            "learnkit.augment.function:FunctionAugmentation",
+            handed=("seed", "step"),
         ),
     )
 }

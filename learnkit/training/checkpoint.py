@@ -56,6 +56,9 @@ def save_trainer(trainer: Trainer, path: Path, extra: Mapping[str, Any]) -> Path
         "loss": registry.describe(trainer.loss, "loss"),
         "optimizer": registry.describe(trainer.optimizer, "optimizer"),
         "metrics": {name: registry.describe(m, "metric") for name, m in trainer.metrics.items()},
+        **(
+            {} if trainer.augment is None else {"augment": registry.describe(trainer.augment, "augmentation")}
+        ),
         "seed": trainer.seed,
         "dtype": trainer.dtype,
         "backend": trainer.backend.name,
@@ -95,6 +98,7 @@ def load_trainer(
             dtype=content["dtype"],
             seed=content["seed"],
             callbacks=callbacks,
+            augment=content.get("augment"),
         )
         trainer.metrics = {n: registry.create("metric", m) for n, m in content["metrics"].items()}
         slots = {n: a for n, a in arrays.items() if n.startswith(_SLOT)}

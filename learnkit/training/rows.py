@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from learnkit.augment.base import Augmentation
 from learnkit.backends.base import Array, Backend, array_namespace
 from learnkit.errors import ArgumentError, DataError, ShapeError
 
-__all__ = ["Rows", "as_features", "check_at_least_one", "place"]
+__all__ = ["Rows", "as_features", "augmented", "check_at_least_one", "place"]
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,27 @@ def place(backend: Backend, x: Any, y: Any = None, weight: Any = None, *, dtype:
             rows = array.shape[0] if array.shape else "no"
             raise ShapeError(f"x has {n} rows but {name} has {rows}; expected one for each row of x")
     return Rows(features, targets, weights)
+
+
+def augmented(augmentation: Augmentation, rows: Rows, seed: int, step: int) -> Rows:
+    """The batch that a step trains on.
+
+    Args:
+        augmentation: what changes it.
+        rows: the batch.
+        seed: of the run.
+        step: of the batch.
+
+    Raises:
+        ShapeError: the augmentation changes the shape of a row, or the number of rows.
+    """
+    x, y, weight = augmentation.rows(rows.x, rows.y, rows.weight, seed=seed, step=step)
+    if tuple(x.shape) != tuple(rows.x.shape):
+        raise ShapeError(
+            f"{type(augmentation).__name__}: a batch of shape {tuple(rows.x.shape)} became {tuple(x.shape)}; "
+            "an augmentation keeps the shape"
+        )
+    return Rows(x, y, weight)
 
 
 def check_at_least_one(owner: str, name: str, value: int) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
+from learnkit.augment.base import Augmentation, augmentation
 from learnkit.backends.base import Array, Backend, array_namespace, get_backend
 from learnkit.errors import ArgumentError, DataError, ShapeError
 from learnkit.losses.base import Loss
@@ -24,14 +24,15 @@ from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.components import component, named_metrics
 from learnkit.training.history import History
-from learnkit.training.rows import Rows, as_features, check_at_least_one, place
+from learnkit.training.rows import Rows, as_features, augmented, check_at_least_one, place
+from learnkit.training.saved import Saved
 from learnkit.training.special import flush, is_special, special_step
 from learnkit.training.weights import Weights
 
 __all__ = ["Trainer"]
 
 
-class Trainer(Weights):
+class Trainer(Weights, Saved):
     """Trains a model.
 
     A run is a pure function of (code, data, seed): the start values, the order of the batches and the
@@ -51,6 +52,9 @@ class Trainer(Weights):
         callbacks: called during every fit.
         accumulate: batches in an update, >= 1; their gradients are averaged by what counts in them, so that
             the update is that of one large batch. ``chain(Accumulate(4), optimizer)`` says the same.
+        augment: what is done to each batch that a step trains on, and to no other: an
+            :class:`~learnkit.augment.Augmentation`, a name with options, ``"jitter:std=0.1"``, or a list of
+            them.
 
     Attributes:
         history: the epochs so far.
@@ -81,6 +85,7 @@ class Trainer(Weights):
         seed: int = 0,
         callbacks: Sequence[Callback] = (),
         accumulate: int = 1,
+        augment: Augmentation | str | Mapping[str, Any] | Sequence[Any] | None = None,
     ) -> None:
         if not isinstance(model, Module):
             raise ArgumentError(f"Trainer: model is {type(model).__name__}, expected a learnkit.nn.Module")
@@ -96,6 +101,7 @@ class Trainer(Weights):
             reduce: Literal["mean", "sum"] = "sum" if self.loss.reduction == "sum" else "mean"
             self.optimizer = chain(Accumulate(accumulate, reduce), self.optimizer)
         self.metrics = named_metrics(metrics)
+        self.augment = None if augment is None or augment in ([], ()) else augmentation(augment)
         self.callbacks = list(callbacks)
         self.seed = seed
         self.dtype = dtype
@@ -181,6 +187,11 @@ class Trainer(Weights):
         return 1 if gathers is None else gathers.every
 
     @property
+    def batches_done(self) -> int:
+        """Batches trained on so far: what random numbers of a batch are drawn by."""
+        return self.steps_done * self.batches_in_a_step + self.optimizer_state.pending
+
+    @property
     def may_skip(self) -> bool:
         """Whether the optimizer leaves out updates whose gradient is not finite, so that the run goes on."""
         return isinstance(self.optimizer, Chain) and self.optimizer.may_skip
@@ -205,6 +216,8 @@ class Trainer(Weights):
             self.lay_out(rows.x)
         if self._armed_for is not self._scheduled or self._freezes != frozen_count():
             self._arm()
+        if self.augment is not None:
+            rows = augmented(self.augment, rows, self.seed, self.batches_done)
         if self._special:
             with self.backend.quiet():
                 return special_step(self, self._running, rows)
@@ -371,17 +384,19 @@ class Trainer(Weights):
             ArgumentError: the loss is no single number.
         """
         self.lay_out(rows.x)
-        probe = Rows(
-            rows.x[:1, ...],
-            None if rows.y is None else rows.y[:1, ...],
-            None if rows.weight is None else rows.weight[:1],
-        )
+        probe = next(rows.slices(1), rows)
         out = self.model(probe.x)
         if probe.y is None:
             return
         shape = (len(rows), *out.shape[1:])
         if fitting:
             self.loss = self.loss.resolve(shape, rows.y)
+            if self.augment is not None:
+                self.augment = self.augment.resolve(shape[1:], rows.y)
+                few = next(rows.slices(64))
+                few = augmented(self.augment, few, self.seed, self.batches_done)
+                probe = next(few.slices(1))  # its targets may be of another kind: the loss must take them
+                self.loss.check_targets((len(few), *out.shape[1:]), few.y)
         loss = self.loss(out, probe.y, probe.weight)
         if tuple(loss.shape):
             raise ArgumentError(
@@ -391,59 +406,6 @@ class Trainer(Weights):
         self.loss.check_targets(shape, rows.y)
         for metric in self.metrics.values():
             metric.sums(out, probe.y)
-
-    # Saving
-
-    def save(self, path: str | Path, *, extra: Mapping[str, Any] | None = None) -> Path:
-        """Write model, optimizer state and history to one safetensors file.
-
-        The file is written beside its place and then renamed, so a failure leaves an older one whole.
-
-        Args:
-            path: for instance ``"run.safetensors"``; missing folders are made.
-            extra: plain JSON values to keep with it, such as preprocessing.
-
-        Returns:
-            The path.
-
-        Raises:
-            MissingDependencyError: the extra ``cli``, which holds safetensors, is not installed.
-            BackendError: the file cannot be written.
-            UnknownNameError: the model holds a layer that is not registered, so it could not be rebuilt.
-        """
-        from learnkit.training.checkpoint import save_trainer
-
-        return save_trainer(self, Path(path), dict(extra or {}))
-
-    @classmethod
-    def load(
-        cls,
-        path: str | Path,
-        *,
-        backend: str | Backend | None = None,
-        device: str | None = None,
-        callbacks: Sequence[Callback] = (),
-    ) -> Self:
-        """A trainer as :meth:`save` left it: it predicts the same and trains on the same way.
-
-        Nothing in the file is executed: the model is built from registered layers by name.
-
-        Args:
-            path: of the file.
-            backend, device: where to go on; another one than before is fine.
-            callbacks: given their saved state back, in order.
-
-        Raises:
-            CheckpointError: the file is damaged, of another kind, or of a newer format.
-        """
-        from learnkit.training.checkpoint import load_trainer
-
-        return load_trainer(cls, Path(path), backend, device, callbacks)  # type: ignore[no-any-return]
-
-    @classmethod
-    def resume(cls, path: str | Path, **options: Any) -> Self:
-        """:meth:`load`, under the name that says what for."""
-        return cls.load(path, **options)
 
     def __repr__(self) -> str:
         size = "a yet unknown number of" if self._waiting else self.parameters.layout.size

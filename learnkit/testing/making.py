@@ -6,8 +6,8 @@ import inspect
 from typing import Any
 
 from learnkit.errors import ArgumentError, LearnkitError
-from learnkit.plugins import registry
 from learnkit.plugins.construct import signature_of
+from learnkit.plugins.functions import component_of
 
 __all__ = ["made", "sample_options"]
 
@@ -39,7 +39,8 @@ def made(component: Any, kind: str) -> tuple[Any, dict[str, Any]]:
             return _split(offered())
         return _constructed(component, kind), {}
     if inspect.isroutine(component):
-        return registry.create(kind, component), {}
+        found = component_of(kind, component.__name__, component)
+        return (_constructed(component, kind) if found is component else found(**sample_options(found))), {}
     if callable(offered):
         return component, _split(offered())[1]
     return component, {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from learnkit.cli.options import switch_off_plugins
+from learnkit.cli.plugins.check import check_plugin_command
 from learnkit.cli.plugins.info import plugin_info
 from learnkit.cli.plugins.list import list_plugins
 from learnkit.cli.plugins.new import new_plugin
@@ -22,5 +23,5 @@ def plugins(context: click.Context) -> None:
         context.invoke(list_plugins, as_json=False)
 
 
-for command in (list_plugins, plugin_info, new_plugin):
+for command in (list_plugins, plugin_info, check_plugin_command, new_plugin):
     plugins.add_command(command)

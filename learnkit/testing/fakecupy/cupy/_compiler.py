@@ -179,8 +179,7 @@ def library(code: str, kernels: tuple[str, ...]) -> ctypes.CDLL:
     if program is None:
         raise CompileError("the stand-in for CuPy needs a C++ compiler (c++, g++ or clang++) for this kernel")
     threads = _COROUTINES if "__syncthreads" in code else _SERIAL
-    # The headers of the coroutines first: they and the prelude know some names by different means.
-    text = "\n".join([*([threads] if False else []), _PRELUDE, threads, code, *(_launcher(code, name) for name in kernels)])
+    text = "\n".join([_PRELUDE, threads, code, *(_launcher(code, name) for name in kernels)])
     stem = _workshop() / f"kernel{len(list(_workshop().iterdir()))}"
     stem.with_suffix(".cpp").write_text(text, encoding="utf-8")
     command = [program, "-O2", "-std=c++17", "-ffp-contract=off", "-w", "-shared", "-fPIC"]

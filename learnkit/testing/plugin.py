@@ -1,0 +1,468 @@
+"""A plugin under check: it loads, its hooks are hooks, and all that it registers keeps its contract."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import re
+import tempfile
+import traceback
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from learnkit.errors import ArgumentError, LearnkitError, MissingDependencyError, did_you_mean
+from learnkit.plugins import registry, runs
+from learnkit.plugins.construct import construct
+from learnkit.plugins.hooks import PluginHooks
+from learnkit.plugins.hookspecs import HOOKS, KINDS, LIFECYCLE
+from learnkit.plugins import hookspecs
+from learnkit.plugins.loading import Candidate, candidates, one_line
+from learnkit.plugins.local import LocalFile
+from learnkit.plugins.requirements import unmet_requirement
+from learnkit.testing.author import Author
+from learnkit.testing.making import made, sample_options
+from learnkit.testing.results import Result
+from learnkit.testing.run import LIBRARIES, Plan
+from learnkit.testing.subject import Subject
+
+__all__ = ["PluginReport", "check_plugin"]
+
+_AS_THEY_ARE = ("kernel", "backend", "dataset", "reader", "exporter", "command")
+
+
+@dataclass
+class PluginReport:
+    """What the checks of a plugin found.
+
+    Attributes:
+        name: the plugin's.
+        distribution, version: of what was installed, ``""`` for a file.
+        results: of the plugin itself, of its hooks, and of its components.
+    """
+
+    name: str
+    distribution: str = ""
+    version: str = ""
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing failed."""
+        return all(result.ok for result in self.results)
+
+
+def check_plugin(name: str, libraries: Sequence[str] = LIBRARIES) -> PluginReport:
+    """Check an installed plugin, or a file.
+
+    Args:
+        name: of its entry point or distribution; or the path of a Python file with hooks.
+        libraries: rows of the matrix that array code is run on.
+
+    Raises:
+        ArgumentError: no such plugin is installed, or there is no such file.
+    """
+    found = _found(name)
+    first = found[0]
+    report = PluginReport(first.entry.name, first.distribution, first.version)
+    requirement = _requirement(first)
+    report.results.append(requirement)
+    if not requirement.ok:
+        return report
+    modules: list[Any] = []
+    for candidate in found:
+        plugin = _imported(candidate, report)
+        if plugin is not None and all(plugin is not m for m in modules):
+            modules.append(plugin)
+    for plugin in modules:
+        _check_hooks(plugin, report)
+    if not report.ok:
+        return report
+    with _known(first):
+        subjects: list[Subject] = []
+        for plugin in modules:
+            for kind, label, factory in _components(plugin, report, found):
+                subject = _subject(kind, label, factory, report)
+                if subject is not None:
+                    subjects.append(subject)
+        _check_names(first, report)
+        if not subjects and not any(r.kind == "hook" and r.component in LIFECYCLE for r in report.results):
+            report.results.append(
+                Result(
+                    report.name,
+                    "plugin",
+                    "registers",
+                    ok=False,
+                    message="it registers nothing and sees no run",
+                    remedy=f"write one of the hooks: {', '.join([*HOOKS.values(), *LIFECYCLE])}",
+                )
+            )
+        report.results += Plan(subjects, libraries).results()
+        for plugin in modules:
+            _check_lifecycle(plugin, report)
+    return report
+
+
+class _Named(LocalFile):
+    """A file that the user names: it is theirs to run."""
+
+    foreign = False
+
+    def announce(self) -> None:
+        """Nothing: the user has named it."""
+
+
+def _found(name: str) -> list[Candidate]:
+    path = Path(name)
+    if name.endswith(".py") or os.sep in name:
+        path = path / "learnkit_local.py" if path.is_dir() else path
+        if not path.is_file():
+            raise ArgumentError(f"there is no file {name!r}", hint="give a Python file, or the name of a plugin")
+        return [Candidate(_Named(path.absolute()), "", "", ())]
+    everything = [*candidates("learnkit"), *candidates(runs.GROUP)]
+    wanted = _normalized(name)
+    found = [c for c in everything if wanted in (_normalized(c.entry.name), _normalized(c.distribution))]
+    if not found:
+        known = sorted({n for c in everything for n in (c.entry.name, c.distribution) if n})
+        local = "; learnkit_local.py is checked by its path" if Path("learnkit_local.py").is_file() else ""
+        raise ArgumentError(
+            f"no plugin {name!r} is installed{did_you_mean(name, known)}",
+            hint=f"installed: {', '.join(known) or 'none'}{local}",
+        )
+    return found
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _requirement(candidate: Candidate) -> Result:
+    from learnkit import __version__
+
+    unmet = unmet_requirement(candidate.requires, __version__)
+    return Result(
+        candidate.entry.name,
+        "plugin",
+        "requirement",
+        ok=unmet is None,
+        message="" if unmet is None else f"it needs {unmet}, and learnkit {__version__} is running",
+        remedy="" if unmet is None else "change the requirement in its pyproject.toml, or install that learnkit",
+    )
+
+
+def _imported(candidate: Candidate, report: PluginReport) -> Any:
+    """The module or object of a plugin; its failure is a result."""
+    from learnkit.plugins.guard import guarded
+
+    value = candidate.entry.value
+    try:
+        with guarded() as effects:
+            plugin = candidate.entry.load()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        place = _last_own_line(error, value)
+        report.results.append(
+            Result(
+                report.name,
+                "plugin",
+                "loads",
+                ok=False,
+                message=f"importing {value} failed: {one_line(error)}",
+                remedy="it has to import without an error, and import heavy or optional libraries inside its components",
+                file=place[0],
+                line=place[1],
+                traceback="".join(traceback.format_exception(error)),
+            )
+        )
+        return None
+    written = effects.detail if effects is not None else ""
+    report.results.append(Result(report.name, "plugin", "loads", ok=True, message=written))
+    return plugin
+
+
+def _last_own_line(error: BaseException, value: str) -> tuple[str, int]:
+    """The last line of the traceback that is neither learnkit's nor of the standard library."""
+    import learnkit
+
+    own = str(Path(learnkit.__file__).parent)
+    standard = str(Path(os.__file__).parent)
+    if isinstance(error, SyntaxError) and error.filename:
+        return error.filename, error.lineno or 0
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        foreign = frame.filename.startswith((own, "<"))
+        inside = frame.filename.startswith(standard) and "site-packages" not in frame.filename
+        if not foreign and not inside:
+            return frame.filename, frame.lineno or 0
+    return "", 0
+
+
+# Hooks
+
+
+def _check_hooks(plugin: Any, report: PluginReport) -> None:
+    """Each function whose name begins with ``learnkit_`` is a hook, and takes what hooks are given."""
+    if inspect.isclass(plugin):
+        report.results.append(
+            Result(
+                report.name,
+                "plugin",
+                "object",
+                ok=False,
+                message=f"the entry point gives the class {plugin.__qualname__}",
+                remedy=f"give a module, or an object: {plugin.__qualname__}()",
+            )
+        )
+        return
+    known = {name: getattr(hookspecs, name) for name in (*HOOKS.values(), *LIFECYCLE)}
+    for name in sorted(n for n in dir(plugin) if n.startswith("learnkit_")):
+        function = getattr(plugin, name)
+        if not (inspect.isroutine(function) or inspect.isfunction(function)):
+            continue
+        place = Author(function).definition() or ("", 0)
+        specified = getattr(function, "learnkit_impl", None)
+        target = (specified or {}).get("specname") or name
+        message, remedy = _hook_problem(target, function, known)
+        report.results.append(
+            Result(
+                name,
+                "hook",
+                "hook",
+                ok=not message,
+                message=message,
+                remedy=remedy,
+                file=place[0] if message else "",
+                line=place[1] if message else 0,
+            )
+        )
+    if report.ok:
+        try:
+            PluginHooks(plugin, report.name)
+        except Exception as error:
+            report.results.append(
+                Result(report.name, "plugin", "hooks", ok=False, message=one_line(error), remedy="see the page of hooks")
+            )
+
+
+def _hook_problem(name: str, function: Any, known: dict[str, Any]) -> tuple[str, str]:
+    if name not in known:
+        close = did_you_mean(name, known)
+        return f"there is no hook {name!r}{close}", f"hooks are {', '.join(known)}; give a helper another name"
+    wanted = list(inspect.signature(known[name]).parameters)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name not in wanted or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            close = did_you_mean(parameter.name, wanted)
+            return (
+                f"it takes an argument {parameter.name!r} that {name} is not given{close}",
+                f"def {name}({', '.join(wanted)}), or fewer of them",
+            )
+        if parameter.default is not parameter.empty:
+            return (
+                f"its argument {parameter.name!r} has a default value, so it is never given",
+                f"leave out the default: def {name}({', '.join(wanted)})",
+            )
+    return "", ""
+
+
+# Components
+
+
+@contextlib.contextmanager
+def _known(candidate: Candidate) -> Iterator[None]:
+    """A block in which a file that was named is one of the plugins of the registry."""
+    if not isinstance(candidate.entry, LocalFile):
+        yield
+        return
+    manager = registry.manager()
+    before = manager.local
+    manager.use_local(candidate.entry)
+    try:
+        yield
+    finally:
+        manager.use_local(before)
+
+
+def _components(
+    plugin: Any, report: PluginReport, found: list[Candidate]
+) -> list[tuple[str, str, Any]]:
+    """Kind, name and factory of all that a plugin registers."""
+    components: list[tuple[str, str, Any]] = []
+    hooks = PluginHooks(plugin, report.name)
+    for kind in KINDS:
+        try:
+            components += [(kind, name, factory) for name, factory in hooks.components(kind).items()]
+        except Exception as error:
+            place = Author(getattr(plugin, HOOKS[kind])).place_of(error) or Author(
+                getattr(plugin, HOOKS[kind])
+            ).definition()
+            report.results.append(
+                Result(
+                    HOOKS[kind],
+                    "hook",
+                    "registers",
+                    ok=False,
+                    message=one_line(error),
+                    remedy="register(name, factory) takes a name of letters, digits, _, - and ., and a class or function",
+                    file=place[0] if place else "",
+                    line=place[1] if place else 0,
+                    traceback="".join(traceback.format_exception(error)),
+                )
+            )
+    seen = {(kind, name) for kind, name, _ in components}
+    for kind in KINDS:  # what it registers in code, when it is imported
+        for name, factory in _in_code(plugin, kind).items():
+            if (kind, name) not in seen:
+                components.append((kind, name, factory))
+    return components
+
+
+def _in_code(plugin: Any, kind: str) -> dict[str, Any]:
+    """Factories that were registered in code and come from the module."""
+    module = getattr(plugin, "__name__", None)
+    tables = [registry.manager().in_code(kind), registry.manager().third_party(kind)]
+    return {
+        name: factory
+        for table in tables
+        for name, factory in table.items()
+        if module is not None and getattr(factory, "__module__", None) == module
+    }
+
+
+def _subject(kind: str, name: str, factory: Any, report: PluginReport) -> Subject | None:
+    """The component to check; one that cannot be made is a result."""
+    try:
+        if kind in _AS_THEY_ARE:
+            return Subject(factory, kind, _needs_of(factory), name)
+        if inspect.isclass(factory):
+            component, needs = made(factory, kind)
+        else:
+            component, needs = construct(kind, name, factory, sample_options(factory)), {}
+        return Subject(component, kind, needs, name)
+    except MissingDependencyError as error:
+        report.results.append(Result(name, kind, "made", ok=True, skipped=error.message))
+    except Exception as error:
+        author = Author(factory)
+        place = author.place_of(error) or author.definition("__init__", "__post_init__") or ("", 0)
+        hint = error.hint if isinstance(error, LearnkitError) else None
+        report.results.append(
+            Result(
+                name,
+                kind,
+                "made",
+                ok=False,
+                message=one_line(error),
+                remedy=hint or "say how to make one: a class method for_checks() that returns an object, or (object, inputs)",
+                file=place[0],
+                line=place[1],
+                traceback="".join(traceback.format_exception(error)),
+            )
+        )
+    return None
+
+
+def _needs_of(factory: Any) -> dict[str, Any]:
+    offered = getattr(factory, "for_checks", None)
+    found = offered() if callable(offered) else None
+    if isinstance(found, tuple):
+        found = found[1]
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _check_names(candidate: Candidate, report: PluginReport) -> None:
+    """No name is taken by a built-in component or by another plugin."""
+    try:
+        records = registry.records()
+    except LearnkitError as error:  # LEARNKIT_STRICT_PLUGINS
+        report.results.append(
+            Result(report.name, "plugin", "names", ok=False, message=error.message, remedy=error.hint or "")
+        )
+        return
+    for record in records:
+        same = record.name == candidate.entry.name and record.distribution == candidate.distribution
+        if same and record.status == "conflict":
+            report.results.append(
+                Result(
+                    report.name,
+                    "plugin",
+                    "names",
+                    ok=False,
+                    message=record.detail,
+                    remedy="take another name, or let the user say LEARNKIT_OVERRIDE",
+                )
+            )
+            return
+    report.results.append(Result(report.name, "plugin", "names", ok=True))
+
+
+# Lifecycle hooks
+
+
+def _check_lifecycle(plugin: Any, report: PluginReport) -> None:
+    """A small run, in a folder of its own, with every lifecycle hook called."""
+    names = [n for n in LIFECYCLE if callable(getattr(plugin, n, None))]
+    if not names:
+        return
+    from learnkit.nn import Linear
+    from learnkit.training import Trainer
+
+    before = Path.cwd()
+    watcher = runs.watching(plugin)
+    saved = True
+    with tempfile.TemporaryDirectory() as folder, _without("LEARNKIT_STRICT_PLUGINS"):
+        os.chdir(folder)
+        try:
+            with contextlib.redirect_stderr(open(os.devnull, "w")), watcher:
+                trainer = Trainer(Linear(2, 1), "mse", "sgd:lr=0.1", backend="numpy")
+                x = np.linspace(-1, 1, 16, dtype="float32").reshape(8, 2)
+                trainer.fit(x, x.sum(axis=1, keepdims=True), epochs=2, batch_size=4, verbose=False)
+                try:
+                    trainer.save(Path(folder) / "run.safetensors")
+                except MissingDependencyError:
+                    saved = False
+        finally:
+            os.chdir(before)
+    record = watcher._listener.record
+    failed = record.detail.partition(" failed:")[0] if record.status != "ok" else ""
+    for name in names:
+        if name == failed:
+            place = _place_in(record.traceback, plugin)
+            report.results.append(
+                Result(
+                    name,
+                    "hook",
+                    "runs",
+                    ok=False,
+                    message=record.detail,
+                    remedy="a hook that raises is switched off for the rest of the process: catch what may go wrong",
+                    file=place[0],
+                    line=place[1],
+                    traceback=record.traceback,
+                )
+            )
+        elif failed and names.index(name) > names.index(failed):
+            report.results.append(Result(name, "hook", "runs", ok=True, skipped=f"{failed} failed before"))
+        elif name == "learnkit_checkpoint_saved" and not saved:
+            report.results.append(Result(name, "hook", "runs", ok=True, skipped="safetensors is not installed"))
+        else:
+            report.results.append(Result(name, "hook", "runs", ok=True))
+
+
+def _place_in(trace: str, plugin: Any) -> tuple[str, int]:
+    file = getattr(plugin, "__file__", None) or inspect.getsourcefile(type(plugin)) or ""
+    lines = re.findall(r'File "([^"]+)", line (\d+)', trace)
+    own = [(f, int(n)) for f, n in lines if f == file]
+    return own[-1] if own else (file, 0)
+
+
+@contextlib.contextmanager
+def _without(variable: str) -> Iterator[None]:
+    kept = os.environ.pop(variable, None)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            os.environ[variable] = kept

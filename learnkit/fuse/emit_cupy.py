@@ -67,8 +67,10 @@ def cuda_text(trace: Trace) -> CudaText:
         else:
             text = OPERATIONS[s.op].cuda.format(*(f"({o})" for o in operands))
         names[s.index] = f"t{s.index}"
-        lines.append(f"const {c_type} t{s.index} = {text};")
-    lines += [f"o{j} = {names[y.index]};" for j, y in enumerate(outputs)]
+        # The comment says it in the standard's words, for people, and for whoever has no C++ compiler.
+        said = " ".join(names[a.index] for a in s.args)
+        lines.append(f"const {c_type} t{s.index} = {text};  /* {s.dtype} {s.op} {said} */")
+    lines += [f"o{j} = {names[y.index]};  /* result */" for j, y in enumerate(outputs)]
     return CudaText(
         ", ".join(inputs),
         ", ".join(f"{y.dtype} o{j}" for j, y in enumerate(outputs)),
@@ -95,5 +97,5 @@ def _leaf(s: Symbol) -> str:
     elif kind == "float" and not text.lstrip("-")[0].isdigit():
         sign = "-" if text.startswith("-") else ""
         # Written as arithmetic: the compiler of CuPy has no name for them without a header.
-        text = f"{sign}(1e308 * 10.0)" if text.endswith("inf") else "(1e308 * 10.0 - 1e308 * 10.0)"
-    return text if s.dtype is None else f"(({_C_TYPES[str(s.dtype)]})({text}))"
+        text = f"({sign}1e308*10.0)" if text.endswith("inf") else "(1e308*10.0-1e308*10.0)"
+    return text if s.dtype is None else f"(({_C_TYPES[str(s.dtype)]}){text})"

@@ -13,6 +13,7 @@ from typing import Any
 
 from learnkit.backends import cuda, random, scatter
 from learnkit.backends.base import Array, Backend, size_of
+from learnkit.backends.cupy_windows import CupyWindowKernels
 from learnkit.backends.kernels import Kernels
 from learnkit.backends.numpy import refuse_foreign
 from learnkit.errors import ArgumentError, BackendError, MissingDependencyError
@@ -146,7 +147,7 @@ def _group(k: int) -> int:
     return min(256, max(32, 1 << (k - 1).bit_length()))
 
 
-class CupyKernels(Kernels):
+class CupyKernels(CupyWindowKernels, Kernels):
     """CuPy's own ways; the number of launches of each is kept by a test.
 
     Matrices are multiplied with ``a @ b`` and ``a.dot(b)``, which go straight to cuBLAS; ``cupy.matmul``

@@ -50,7 +50,7 @@ def channels_of(owner: str, x: Array, axes: int, channels: int | None = None) ->
     Raises:
         ShapeError: ``x`` has another number of axes, or of channels.
     """
-    shape = tuple(x.shape)
+    shape: tuple[int, ...] = tuple(x.shape)
     if len(shape) != axes + 2 or (channels is not None and shape[1] != channels):
         wanted = "" if channels is None else f" with {channels} channels in axis 1"
         hint = None

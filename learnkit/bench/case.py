@@ -46,6 +46,7 @@ class Case:
             raise ArgumentError(f"sizes is {self.sizes!r}, expected two or more integers >= 1")
         if type(self.batch_size) is not int or self.batch_size < 1:
             raise ArgumentError(f"batch_size is {self.batch_size!r}, expected an integer >= 1")
+        self.rule()
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from learnkit.backends.base import Backend
 from learnkit.bench.case import BATCHES, Case
 from learnkit.bench.worker import Run
 from learnkit.nn import MLP
-from learnkit.training import Trainer
+from learnkit.training import Trainer, profile
 
-__all__ = ["placed_batches", "product_run", "step_run", "trainer_for"]
+__all__ = ["launches", "placed_batches", "product_run", "profiled", "step_run", "trainer_for"]
 
 
 def trainer_for(case: Case, backend: str | Backend = "numpy", device: str | None = None) -> Trainer:
@@ -77,3 +78,32 @@ def product_run(backend: str = "numpy", device: str | None = None, **case: Any) 
         on.synchronize()
 
     return run
+
+
+def launches(**case: Any) -> dict[str, int]:
+    """What a step launches on a GPU, by operation: counted on the stand-in for CuPy, so without a GPU too.
+
+    A process that has imported CuPy cannot count. CuPy itself may launch a little more where it composes a
+    function of several kernels.
+    """
+    from learnkit.testing import fakecupy
+
+    fakecupy.install()
+    import cupy
+
+    of = Case(**case)
+    trainer = trainer_for(of, "cupy")
+    batches = placed_batches(of, trainer.backend)
+    trainer.step(*batches[0])  # compiles and allocates
+    with cupy.audit.counting() as launched:
+        trainer.step(*batches[1])
+    return dict(Counter(launched))
+
+
+def profiled(backend: str = "numpy", device: str | None = None, **case: Any) -> dict[str, Any]:
+    """Where the time of a step goes: :func:`learnkit.profile` as plain values, with its text and drawing."""
+    of = Case(**case)
+    trainer = trainer_for(of, backend, device)
+    x, y = (np.concatenate(parts) for parts in zip(*of.batches(), strict=True))
+    found = profile(trainer, x, y, batch_size=of.batch_size)
+    return {**found.as_dict(), "text": found.text, "svg": found.svg}

@@ -7,15 +7,17 @@ many times, waits for the device, and returns a value that JSON knows, such as t
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import IO, Any, Self, TextIO
 
 from learnkit.errors import LearnkitError
 
@@ -37,21 +39,31 @@ class Worker:
         name: for messages.
         environment: variables beside those of this process; libraries read them when they are loaded.
         paths: directories to import from, before all others.
+        quiet: keep what the libraries say on stderr, and show its end only if the process fails.
 
     Raises:
         WorkerError: (of every method) the subject raised, or its process ended.
     """
 
     def __init__(
-        self, name: str, *, environment: Mapping[str, str] | None = None, paths: tuple[str | Path, ...] = ()
+        self,
+        name: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        paths: tuple[str | Path, ...] = (),
+        quiet: bool = False,
     ) -> None:
         self.name = name
         before = os.environ.get("PYTHONPATH")
+        self._said: IO[str] | None = None
+        if quiet:
+            self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         search = [*map(str, paths), str(_ROOT), *([before] if before else [])]
         self._process = subprocess.Popen(
             [sys.executable, "-c", "from learnkit.bench.worker import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._said,
             env={**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(search)},
             encoding="utf-8",
         )
@@ -80,6 +92,15 @@ class Worker:
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+        if self._said is not None:
+            self._said.close()
+
+    def _last_words(self) -> str | None:
+        """The last lines that a quiet process wrote on stderr."""
+        if self._said is None:
+            return None
+        self._said.seek(0)
+        return "\n".join(self._said.read().splitlines()[-3:]) or None
 
     def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
         process = self._process
@@ -92,7 +113,9 @@ class Worker:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise WorkerError(f"{self.name}: its process ended with exit code {process.wait()}")
+            raise WorkerError(
+                f"{self.name}: its process ended with exit code {process.wait()}", hint=self._last_words()
+            )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise WorkerError(f"{self.name}: {answer['error']}")
@@ -116,7 +139,8 @@ def serve() -> None:
     # What a library prints must not get among the answers.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _follow(sys.stdin, answers)
+    with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C reaches every process; the first one says so
+        _follow(sys.stdin, answers)
 
 
 def _follow(orders: TextIO, answers: TextIO) -> None:

@@ -14,6 +14,7 @@ import click
 
 from learnkit import __version__
 from learnkit.cli.backends import backends
+from learnkit.cli.bench import bench
 from learnkit.cli.components import components
 from learnkit.cli.evaluate import evaluate
 from learnkit.cli.find_lr import find_lr
@@ -45,7 +46,7 @@ def cli() -> None:
     """
 
 
-for command in (train, evaluate, predict, find_lr, schedule, backends, components, plugins):
+for command in (train, evaluate, predict, find_lr, schedule, backends, components, plugins, bench):
     cli.add_command(command)
 
 

@@ -22,6 +22,7 @@ WITH_OPTIONS = (
     "import_time",
     "mlp_step",
     "optimizers",
+    "plugin_loss",
 )
 
 

@@ -47,9 +47,11 @@ def run(code: str, directory: Path, **environment: str) -> subprocess.CompletedP
     """The code in a process of its own, since the variable is read when the first run begins."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("LEARNKIT_TENSORBOARD")}
     command = [sys.executable, "-W", "error", "-c", code]
-    return subprocess.run(
-        command, cwd=directory, env={**clean, **environment}, capture_output=True, text=True, check=True
+    done = subprocess.run(
+        command, cwd=directory, env={**clean, **environment}, capture_output=True, text=True
     )
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def test_the_plugin_is_installed() -> None:

@@ -1,4 +1,4 @@
-"""The fixtures that all tests share.
+"""The fixtures that all tests share: those that plugins get, and what this repository needs beside them.
 
 ``backend`` runs a test on every array library; such a test gets the mark ``matrix``, so that
 ``LEARNKIT_FAKE_CUPY=1 python -m pytest -m matrix tests`` runs all of them on the stand-in for CuPy.
@@ -12,6 +12,9 @@ import pytest
 from hypothesis import settings
 
 from learnkit.testing import fakecupy, matrix
+
+# Installed, pytest finds them by itself; a checkout works without.
+from learnkit.testing.pytest_plugin import backend, isolated_plugins, xp  # noqa: F401
 
 # The same examples in every run: a test that fails now and then says nothing about the change at hand.
 settings.register_profile("repeatable", derandomize=True)
@@ -36,16 +39,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "backend" in getattr(item, "fixturenames", ()):
             item.add_marker("matrix")
-
-
-@pytest.fixture(params=matrix.names())
-def backend(request: pytest.FixtureRequest) -> Iterator[matrix.BackendUnderTest]:
-    """A backend under test; see ``learnkit.testing.matrix``."""
-    reason = matrix.unavailable(request.param)
-    if reason is not None:
-        pytest.skip(reason)
-    with matrix.open_backend(request.param) as under_test:
-        yield under_test
 
 
 @pytest.fixture(autouse=True)

@@ -292,16 +292,30 @@ def test_elementwise_kernels(cp, x):
 def test_without_a_compiler_the_librarys_kernels_are_imitated(cp, monkeypatch):
     """The imitations agree with the sources compiled."""
     from learnkit.backends import get_backend
+    from learnkit.backends.windows import Window
 
     kernels = get_backend("cupy").kernels
     z, labels = cp.asarray(np.random.default_rng(0).normal(size=(5, 7))), cp.asarray([0, 6, 3, 3, 1])
     g = cp.asarray(np.arange(5.0))
+    x = cp.asarray(np.random.default_rng(1).integers(0, 4, size=(2, 4, 5, 6)).astype("float64"))
+    w = cp.asarray(np.random.default_rng(2).normal(size=(3, 2, 4, 4)))
+    padding = ((1, 1), (0, 1))
+    windows = [(Window((3, 2), (2, 1), padding, (1, 2)), 2), (Window((3, 2), (1, 2), padding, (2, 1)), 1)]
 
     def everything():
         losses, p = kernels.softmax_cross_entropy(z, labels)
         uniform = kernels.random_uniform((11,), seed=1, stream=2, step=3, device=None)
         dz = kernels.softmax_cross_entropy_backward(g, p, labels)
-        made = (losses, p, dz, kernels.softmax(z), kernels.relu_backward(z, z), uniform)
+        made = [losses, p, dz, kernels.softmax(z), kernels.relu_backward(z, z), uniform]
+        for window, groups in windows:
+            y = kernels.conv2d(x, w[:, :, : 4 // groups], None, window, groups)
+            back = kernels.conv2d_input(y, w[:, :, : 4 // groups], window, groups, (5, 6))
+            columns = kernels.im2col(x, window, groups)
+            largest = kernels.max_pool2d(x, window)
+            made += [y, back, columns, kernels.col2im(columns, window, (5, 6)), largest]
+            made += [kernels.max_pool2d_backward(largest, x, largest, window)]
+            made += [kernels.max_pool2d_select(back, x, largest, window), kernels.window_sum(x, window)]
+            made += [kernels.window_spread(largest, window, (5, 6))]
         return [cp.asnumpy(a) for a in made]
 
     compiled = everything()

@@ -39,6 +39,85 @@ def softmax_cross_entropy_backward(g: Any, p: Any, labels: Any, dz: Any, n: Any,
     dz[...] = (p - (labels[:, None] == np.arange(k))) * g[:, None]
 
 
+def _windows(shape: Any) -> Any:
+    """From the numbers that a kernel of windows is told: for each place, where it reads and what it meets."""
+    _, c, h, w, rows, across, kh, kw, sh, sw, ph, pw, dh, dw = map(int, shape)
+    places = []
+    for i in range(kh):
+        for j in range(kw):
+            y, z = np.arange(rows) * sh + i * dh - ph, np.arange(across) * sw + j * dw - pw
+            inside = ((y >= 0) & (y < h))[:, None] & ((z >= 0) & (z < w))
+            places.append((np.clip(y, 0, h - 1)[:, None], np.clip(z, 0, w - 1), inside))
+    return c, places
+
+
+def _add(images: Any, y: Any, z: Any, values: Any) -> None:
+    rows_and_columns: Any = (..., y, z)
+    np.add.at(images, rows_and_columns, values)
+
+
+def _columns(columns: Any, shape: Any, per_group: int, step_n: int, step_k: int) -> Any:
+    """A view (n, groups, places, channels in a group, rows, across) of columns in either order."""
+    c, places = _windows(shape)
+    rows, across = int(shape[4]), int(shape[5])
+    whole = (-1, c // per_group, len(places), per_group, rows, across)
+    if int(step_n) == rows * across and columns.ndim == 3:
+        n = columns.shape[2] // (rows * across)
+        return columns.reshape(*whole[1:4], n, rows, across).transpose(3, 0, 1, 2, 4, 5), places
+    return columns.reshape(whole), places
+
+
+def im2col(x: Any, columns: Any, *numbers: Any) -> None:
+    per_group = int(numbers[-3])
+    view, places = _columns(columns, numbers[:-3], per_group, *numbers[-2:])
+    images = x.reshape(x.shape[0], -1, per_group, *x.shape[2:])
+    for k, (y, z, inside) in enumerate(places):
+        view[:, :, k] = np.where(inside, images[..., y, z], 0)
+
+
+def col2im(columns: Any, x: Any, *numbers: Any) -> None:
+    per_group = int(numbers[-3])
+    view, places = _columns(columns, numbers[:-3], per_group, *numbers[-2:])
+    x[...] = 0
+    images = x.reshape(x.shape[0], -1, per_group, *x.shape[2:])
+    for k, (y, z, inside) in enumerate(places):
+        _add(images, y, z, np.where(inside, view[:, :, k], 0))
+
+
+def max_pool(x: Any, largest: Any, *shape: Any) -> None:
+    largest[...] = -np.inf
+    for y, z, inside in _windows(shape)[1]:
+        np.maximum(largest, np.where(inside, x[..., y, z], -np.inf), out=largest)
+
+
+def _hits(x: Any, largest: Any, shape: Any) -> Any:
+    found = np.zeros(largest.shape, dtype=bool)
+    for y, z, inside in _windows(shape)[1]:
+        hit = inside & (x[..., y, z] == largest) & ~found
+        found |= hit
+        yield y, z, hit
+
+
+def max_pool_backward(g: Any, x: Any, largest: Any, dx: Any, *shape: Any) -> None:
+    dx[...] = 0
+    for y, z, hit in _hits(x, largest, shape):
+        _add(dx, y, z, np.where(hit, g, 0))
+
+
+def max_pool_select(v: Any, x: Any, largest: Any, out: Any, *shape: Any) -> None:
+    out[...] = sum(np.where(hit, v[..., y, z], 0) for y, z, hit in _hits(x, largest, shape))
+
+
+def window_sum(x: Any, sums: Any, *shape: Any) -> None:
+    sums[...] = sum(np.where(inside, x[..., y, z], 0) for y, z, inside in _windows(shape)[1])
+
+
+def window_spread(g: Any, x: Any, *shape: Any) -> None:
+    x[...] = 0
+    for y, z, inside in _windows(shape)[1]:
+        _add(x, y, z, np.where(inside, g, 0))
+
+
 def learnkit_relu_backward(g: Any, y: Any) -> Any:
     return np.where(y > 0, g, np.zeros_like(g))
 
@@ -95,6 +174,13 @@ def find(name: str) -> Callable[..., Any]:
         "softmax_cross_entropy": softmax_cross_entropy,
         "softmax_cross_entropy_backward": softmax_cross_entropy_backward,
         "learnkit_relu_backward": learnkit_relu_backward,
+        "im2col": im2col,
+        "col2im": col2im,
+        "max_pool": max_pool,
+        "max_pool_backward": max_pool_backward,
+        "max_pool_select": max_pool_select,
+        "window_sum": window_sum,
+        "window_spread": window_spread,
     }
     found = own.get(name)
     if found is None:

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "augment": _ARRAYS,
     "training": _PARTS,
     "plugins.builtin": {*_PARTS, "training"},
-    "bench": {*_PARTS, "training", "plugins.builtin"},
+    "bench": {*_PARTS, "training", "plugins.builtin", "testing"},
     "testing": {*_PARTS, "training", "plugins.builtin"},
     "config": {*_PARTS, "training", "plugins.builtin"},
     "interop": {*_PARTS, "training", "plugins.builtin", "config"},

@@ -1,10 +1,10 @@
 """A package of every kind, made by ``learnkit plugins new``, put to the test as its author would.
 
-``python tests/plugins/generated.py [KIND ...]`` makes an environment with a wheel of this checkout, and for each
-kind it writes the package and installs it with pip; runs its tests, its style and its types; runs
-``learnkit plugins check``; and uses it from the command line on NumPy, array-api-strict, torch and the stand-in
-for CuPy. Other libraries are those of the Python that runs this script. It takes some minutes and prints a
-table; its exit code is 1 if anything in it failed.
+``python tests/plugins/generated.py [KIND ...]`` makes an environment with a wheel of this checkout. For each
+kind it writes the package and installs it with pip; runs its tests, style and types; runs ``learnkit plugins
+check``; and uses it from the command line on NumPy, array-api-strict, torch and the stand-in for CuPy. Other
+libraries are those of the Python that runs this script. It takes some minutes and prints a table, and its exit
+code is 1 if anything in it failed.
 """
 
 from __future__ import annotations

@@ -155,6 +155,17 @@ def test_a_loss_has_its_mean_weights_masks_and_gradient(backend: Any) -> None:
     lk.check_grads(lambda p: loss(p, y_true), y_pred, order=1)
 
 
+def test_a_step_waits_for_no_device(backend: Any) -> None:
+    x = backend.asarray([[1.0, -2.0], [0.5, 4.0]], dtype="float32")
+    loss, layer = registry.create("loss", "pinball"), registry.create("activation", "leaky-fn")
+    metric, rule = registry.create("metric", "within"), registry.create("optimizer", "adam.fn")
+    state = rule.init(x)
+    with backend.no_sync():
+        _, grad = lk.value_and_grad(lambda p: loss(layer(p), x))(x)
+        rule.apply(x, grad, state)
+        metric.sums(x, x)
+
+
 def test_what_is_masked_may_hold_anything(backend: Any) -> None:
     loss = registry.create("loss", "pinball")
     y_pred = backend.asarray([1.0, math.nan, math.inf], dtype="float32")
@@ -389,14 +400,14 @@ def test_they_train_together_and_are_saved_and_resumed(backend: Any, tmp_path: A
         loss="pinball:q=0.6",
         optimizer=registry.create("optimizer", optimizer),
         metrics=["within:tolerance=0.3"],
-        backend=backend.name,
+        backend=backend.backend,
         seed=0,
     )
     history = trainer.fit(x, y, epochs=8, batch_size=16, verbose=False)
     assert history.epochs[-1].loss < 0.5 * history.epochs[0].loss
     assert "within" in history.epochs[-1].metrics
     trainer.save(tmp_path / "run.safetensors")
-    again = lk.Trainer.resume(tmp_path / "run.safetensors", backend=backend.name)
+    again = lk.Trainer.resume(tmp_path / "run.safetensors", backend=backend.backend)
     assert (again.loss, again.optimizer, again.metrics) == (trainer.loss, trainer.optimizer, trainer.metrics)
     assert np.array_equal(again.predict(x), trainer.predict(x))
 
@@ -486,9 +497,9 @@ REFUSED = [
     (
         "loss",
         lambda y_pred, y_true, delta=1.0: 0,
-        "the loss 'mine': mine(y_pred, y_true, delta=1.0) is neither a loss nor a function that makes one; "
-        "write def mine(y_pred, y_true, *, delta=1.0) for a loss, or def mine(*, y_pred, y_true, delta=1.0) for a "
-        "function that returns one",
+        "the loss 'mine': mine(y_pred, y_true, delta=1.0) is neither a loss nor a function that makes "
+        "one; write def mine(y_pred, y_true, *, delta=1.0) for a loss, or "
+        "def mine(*, y_pred, y_true, delta=1.0) for a function that returns one",
     ),
     (
         "loss",

@@ -3,7 +3,7 @@
 ``python tests/plugins/generated.py [KIND ...]`` makes an environment with a wheel of this checkout. For each
 kind it writes the package and installs it with pip; runs its tests, style and types; runs ``learnkit plugins
 check``; and uses it from the command line on NumPy, array-api-strict, torch and the stand-in for CuPy. Other
-libraries are those of the Python that runs this script. It takes some minutes and prints a table, and its exit
+libraries are those of the Python that runs this script. It takes some minutes and prints a table; the exit
 code is 1 if anything in it failed.
 """
 

@@ -17,9 +17,7 @@ from learnkit.testing.tracing import Place, first_difference, first_line, last_l
 __all__ = ["Diagnosis", "diagnose", "fingerprint", "is_array", "returned", "where_different", "where_spot"]
 
 #: Mistakes that are certain wherever they stand in array code.
-_SURE = (
-    *("mask_write", "mask_read", "host", "math", "numpy", "method", "clip", "dynamic", "item_write"),
-)
+_SURE = (*("mask_write", "mask_read", "host", "math", "numpy", "method", "clip", "dynamic", "item_write"),)
 #: Words of an exception, and the sorts of mistake that they speak of, likeliest first.
 _WORDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("bool(",), ("control", "builtin", "host", "mask_read")),
@@ -130,7 +128,7 @@ def fingerprint(value: Any) -> Any:
 def where_different(
     author: Author, one: Callable[[], Any], other: Callable[[], Any]
 ) -> tuple[Place | None, str | None]:
-    """Where two runs that should agree part, and the remedy: the line that keeps or draws what it should not."""
+    """Where two runs that should agree part, and the remedy: the line keeps or draws what it should not."""
     place = first_difference(author, one, other, fingerprint)
     run = lines_run(author, one)
     for sort in ("random", "state"):
@@ -151,7 +149,7 @@ def where_spot(lines: list[Place], *sorts: str) -> tuple[str, patterns.Spot] | N
 
 
 def returned(author: Author, call: Callable[[], Any], method: str | None = None) -> Place | None:
-    """Where the author's outermost function returns; without one that runs, where the component is defined."""
+    """Where the author's outermost function returns; if none runs, where the component is defined."""
     lines = last_lines(author, call)
     if lines:
         return lines[-1]

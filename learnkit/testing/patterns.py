@@ -38,19 +38,24 @@ REMEDIES: dict[str, str] = {
     "item_write": "arrays and variables are not written to: build a new array, with xp.where or xp.concat",
     "method": "arrays have no methods in the standard: write xp.{function}(x, ...) instead of x.{name}(...)",
     "clip": (
-        "xp.clip waits for the device on CuPy: write xp.minimum(xp.maximum(x, low), high) with arrays, or xp.where"
+        "xp.clip waits for the device on CuPy: write xp.minimum(xp.maximum(x, low), high) with "
+        "arrays, or xp.where"
     ),
-    "dynamic": "xp.{name} gives a shape that depends on values and waits for the device: use xp.where or a mask",
+    "dynamic": (
+        "xp.{name} gives a shape that depends on values and waits for the device: use xp.where or a mask"
+    ),
     "creation": (
         "say where the new array lives and what it is made of: "
         "xp.{name}(..., dtype=x.dtype, device=array_api_compat.device(x)), or xp.{name}_like(x)"
     ),
     "random": (
-        "draw from learnkit's counter-based generator: kernels_of(x).random_uniform(shape, seed=..., stream=..., "
+        "draw from learnkit's counter-based generator: kernels_of(x).random_uniform(shape, seed=..., "
+        "stream=..., "
         "step=..., device=...), a pure function of its arguments"
     ),
     "state": (
-        "keep nothing between calls: what changes from step to step is a slot, a buffer or state(), and the rest "
+        "keep nothing between calls: what changes from step to step is a slot, a buffer or state(), "
+        "and the rest "
         "is computed from the arguments"
     ),
     "inplace": "arguments are not changed: make a new array, x = xp.add(x, y) instead of x += y",
@@ -68,13 +73,40 @@ _HOST = {"float", "int", "bool", "complex"}
 _HOST_METHODS = {"item", "tolist", "get", "numpy", "cpu", "__float__", "to_numpy"}
 _BUILTINS = {"max": "maximum", "min": "minimum", "sum": "sum", "any": "any", "all": "all", "abs": "abs"}
 _METHODS = {
-    **{name: name for name in "sum mean max min std var prod any all reshape astype argmax argmin take".split()},
-    **{"squeeze": "squeeze", "round": "round", "cumsum": "cumulative_sum", "flatten": "reshape"},
-    **{"transpose": "permute_dims", "dot": "matmul", "copy": "asarray", "ravel": "reshape", "repeat": "repeat"},
-    **{"swapaxes": "permute_dims", "sqrt": "sqrt", "exp": "exp", "log": "log", "abs": "abs", "pow": "pow"},
-    **{"float": "astype", "double": "astype", "to": "astype", "view": "reshape", "norm": "linalg.vector_norm"},
-    **{"square": "square", "clamp": "minimum", "sort": "sort", "argsort": "argsort", "nonzero": "where"},
-    **{"fill": "full_like", "mm": "matmul", "matmul": "matmul", "permute": "permute_dims", "type": "astype"},
+    **{
+        name: name
+        for name in "sum mean max min std var prod any all reshape astype argmax argmin take".split()
+    },
+    "squeeze": "squeeze",
+    "round": "round",
+    "cumsum": "cumulative_sum",
+    "flatten": "reshape",
+    "transpose": "permute_dims",
+    "dot": "matmul",
+    "copy": "asarray",
+    "ravel": "reshape",
+    "repeat": "repeat",
+    "swapaxes": "permute_dims",
+    "sqrt": "sqrt",
+    "exp": "exp",
+    "log": "log",
+    "abs": "abs",
+    "pow": "pow",
+    "float": "astype",
+    "double": "astype",
+    "to": "astype",
+    "view": "reshape",
+    "norm": "linalg.vector_norm",
+    "square": "square",
+    "clamp": "minimum",
+    "sort": "sort",
+    "argsort": "argsort",
+    "nonzero": "where",
+    "fill": "full_like",
+    "mm": "matmul",
+    "matmul": "matmul",
+    "permute": "permute_dims",
+    "type": "astype",
 }
 _CREATION = set("zeros ones full empty asarray arange linspace eye array tensor".split())
 _DYNAMIC = {"nonzero", "unique", "unique_values", "unique_counts", "unique_inverse", "unique_all", "argwhere"}
@@ -112,7 +144,7 @@ def _tree(file: str) -> ast.Module | None:
 
 @functools.cache
 def _modules(file: str) -> dict[str, str]:
-    """Names that stand for modules in a file: ``{"np": "numpy", "math": "math"}``; also what comes from them."""
+    """Names that stand for modules in a file, ``{"np": "numpy"}``, and for what comes from them."""
     found: dict[str, str] = {}
     tree = _tree(file)
     for node in ast.walk(tree) if tree is not None else ():
@@ -227,11 +259,13 @@ def _calls(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
         yield _spot("numpy", node, name)
     if module == "math":
         yield _spot("math", node, name)
-    if module in ("random", "secrets", "uuid", "time", "os") and name in _RANDOM | {"choice", "sample"}:
-        yield _spot("random", node, name)
-    elif ".random." in f".{ast.unparse(called)}." and module:
-        yield _spot("random", node, name)
-    elif name in ("normal", "uniform", "standard_normal", "random", "integers", "shuffle") and root != "xp":
+    if (
+        (module in ("random", "secrets", "uuid", "time", "os") and name in _RANDOM | {"choice", "sample"})
+        or (".random." in f".{ast.unparse(called)}." and module)
+        or (
+            name in ("normal", "uniform", "standard_normal", "random", "integers", "shuffle") and root != "xp"
+        )
+    ):
         yield _spot("random", node, name)
     if name in _HOST_METHODS and not module:
         yield _spot("host", node, f".{name}()")
@@ -251,7 +285,17 @@ def _calls(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
         yield _spot("detach", node, name)
     if name in _METHODS and not module and not of_library and root not in ("self", "cls"):
         yield _spot("method", node, name, _METHODS[name])
-    if name in ("append", "extend", "update", "setdefault", "pop", "add", "insert", "clear", "appendleft") and (
+    if name in (
+        "append",
+        "extend",
+        "update",
+        "setdefault",
+        "pop",
+        "add",
+        "insert",
+        "clear",
+        "appendleft",
+    ) and (
         isinstance(called.value, ast.Attribute | ast.Name) and root not in ("xp", *_NAMESPACES) and not module
     ):
         yield _spot("state", node, name)
@@ -285,11 +329,11 @@ def _branches(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
     tests: list[ast.AST] = []
     if isinstance(node, ast.If | ast.While | ast.IfExp | ast.Assert):
         tests = [node.test]
-    elif isinstance(node, ast.BoolOp):
-        tests = [node]
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        tests = [node]
-    elif isinstance(node, ast.Compare) and len(node.ops) > 1:
+    elif (
+        isinstance(node, ast.BoolOp)
+        or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+        or (isinstance(node, ast.Compare) and len(node.ops) > 1)
+    ):
         tests = [node]
     elif isinstance(node, ast.comprehension):
         tests = list(node.ifs)
@@ -310,9 +354,11 @@ def _writes(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
             if _is_mask(target.slice):
                 yield _spot("mask_write", node)
             base = target.value
-            if isinstance(base, ast.Attribute) or (isinstance(base, ast.Name) and base.id.isupper()):
-                yield _spot("state", node)
-            elif isinstance(base, ast.Name) and base.id.startswith("_"):
+            if (
+                isinstance(base, ast.Attribute)
+                or (isinstance(base, ast.Name) and base.id.isupper())
+                or (isinstance(base, ast.Name) and base.id.startswith("_"))
+            ):
                 yield _spot("state", node)
         elif isinstance(target, ast.Attribute):
             yield _spot("state", node, target.attr)

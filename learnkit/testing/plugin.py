@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 
 from learnkit.errors import ArgumentError, LearnkitError, MissingDependencyError, did_you_mean
-from learnkit.plugins import registry, runs
+from learnkit.plugins import hookspecs, registry, runs
 from learnkit.plugins.construct import construct
 from learnkit.plugins.hooks import PluginHooks
 from learnkit.plugins.hookspecs import HOOKS, KINDS, LIFECYCLE
-from learnkit.plugins import hookspecs
 from learnkit.plugins.loading import Candidate, candidates, one_line
 from learnkit.plugins.local import LocalFile
 from learnkit.plugins.requirements import unmet_requirement
@@ -121,7 +120,9 @@ def _found(name: str) -> list[Candidate]:
     if name.endswith(".py") or os.sep in name:
         path = path / "learnkit_local.py" if path.is_dir() else path
         if not path.is_file():
-            raise ArgumentError(f"there is no file {name!r}", hint="give a Python file, or the name of a plugin")
+            raise ArgumentError(
+                f"there is no file {name!r}", hint="give a Python file, or the name of a plugin"
+            )
         return [Candidate(_Named(path.absolute()), "", "", ())]
     everything = [*candidates("learnkit"), *candidates(runs.GROUP)]
     wanted = _normalized(name)
@@ -150,7 +151,9 @@ def _requirement(candidate: Candidate) -> Result:
         "requirement",
         ok=unmet is None,
         message="" if unmet is None else f"it needs {unmet}, and learnkit {__version__} is running",
-        remedy="" if unmet is None else "change the requirement in its pyproject.toml, or install that learnkit",
+        remedy=""
+        if unmet is None
+        else "change the requirement in its pyproject.toml, or install that learnkit",
     )
 
 
@@ -173,7 +176,10 @@ def _imported(candidate: Candidate, report: PluginReport) -> Any:
                 "loads",
                 ok=False,
                 message=f"importing {value} failed: {one_line(error)}",
-                remedy="it has to import without an error, and import heavy or optional libraries inside its components",
+                remedy=(
+                    "it has to import without an error, and import heavy or optional libraries "
+                    "inside its components"
+                ),
                 file=place[0],
                 line=place[1],
                 traceback="".join(traceback.format_exception(error)),
@@ -244,17 +250,30 @@ def _check_hooks(plugin: Any, report: PluginReport) -> None:
             PluginHooks(plugin, report.name)
         except Exception as error:
             report.results.append(
-                Result(report.name, "plugin", "hooks", ok=False, message=one_line(error), remedy="see the page of hooks")
+                Result(
+                    report.name,
+                    "plugin",
+                    "hooks",
+                    ok=False,
+                    message=one_line(error),
+                    remedy="see the page of hooks",
+                )
             )
 
 
 def _hook_problem(name: str, function: Any, known: dict[str, Any]) -> tuple[str, str]:
     if name not in known:
         close = did_you_mean(name, known)
-        return f"there is no hook {name!r}{close}", f"hooks are {', '.join(known)}; give a helper another name"
+        return (
+            f"there is no hook {name!r}{close}",
+            f"hooks are {', '.join(known)}; give a helper another name",
+        )
     wanted = list(inspect.signature(known[name]).parameters)
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.name not in wanted or parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+        if parameter.name not in wanted or parameter.kind in (
+            parameter.VAR_KEYWORD,
+            parameter.VAR_POSITIONAL,
+        ):
             close = did_you_mean(parameter.name, wanted)
             return (
                 f"it takes an argument {parameter.name!r} that {name} is not given{close}",
@@ -286,9 +305,7 @@ def _known(candidate: Candidate) -> Iterator[None]:
         manager.use_local(before)
 
 
-def _components(
-    plugin: Any, report: PluginReport, found: list[Candidate]
-) -> list[tuple[str, str, Any]]:
+def _components(plugin: Any, report: PluginReport, found: list[Candidate]) -> list[tuple[str, str, Any]]:
     """Kind, name and factory of all that a plugin registers."""
     components: list[tuple[str, str, Any]] = []
     hooks = PluginHooks(plugin, report.name)
@@ -296,9 +313,10 @@ def _components(
         try:
             components += [(kind, name, factory) for name, factory in hooks.components(kind).items()]
         except Exception as error:
-            place = Author(getattr(plugin, HOOKS[kind])).place_of(error) or Author(
-                getattr(plugin, HOOKS[kind])
-            ).definition()
+            place = (
+                Author(getattr(plugin, HOOKS[kind])).place_of(error)
+                or Author(getattr(plugin, HOOKS[kind])).definition()
+            )
             report.results.append(
                 Result(
                     HOOKS[kind],
@@ -306,7 +324,10 @@ def _components(
                     "registers",
                     ok=False,
                     message=one_line(error),
-                    remedy="register(name, factory) takes a name of letters, digits, _, - and ., and a class or function",
+                    remedy=(
+                        "register(name, factory) takes a name of letters, digits, _, - and ., and "
+                        "a class or function"
+                    ),
                     file=place[0] if place else "",
                     line=place[1] if place else 0,
                     traceback="".join(traceback.format_exception(error)),
@@ -355,7 +376,8 @@ def _subject(kind: str, name: str, factory: Any, report: PluginReport) -> Subjec
                 "made",
                 ok=False,
                 message=one_line(error),
-                remedy=hint or "say how to make one: a class method for_checks() that returns an object, or (object, inputs)",
+                remedy=hint
+                or "say how: a class method for_checks() that returns an object, or (object, inputs)",
                 file=place[0],
                 line=place[1],
                 traceback="".join(traceback.format_exception(error)),
@@ -437,7 +459,10 @@ def _check_lifecycle(plugin: Any, report: PluginReport) -> None:
                     "runs",
                     ok=False,
                     message=record.detail,
-                    remedy="a hook that raises is switched off for the rest of the process: catch what may go wrong",
+                    remedy=(
+                        "a hook that raises is switched off for the rest of the process: catch "
+                        "what may go wrong"
+                    ),
                     file=place[0],
                     line=place[1],
                     traceback=record.traceback,
@@ -446,7 +471,9 @@ def _check_lifecycle(plugin: Any, report: PluginReport) -> None:
         elif failed and names.index(name) > names.index(failed):
             report.results.append(Result(name, "hook", "runs", ok=True, skipped=f"{failed} failed before"))
         elif name == "learnkit_checkpoint_saved" and not saved:
-            report.results.append(Result(name, "hook", "runs", ok=True, skipped="safetensors is not installed"))
+            report.results.append(
+                Result(name, "hook", "runs", ok=True, skipped="safetensors is not installed")
+            )
         else:
             report.results.append(Result(name, "hook", "runs", ok=True))
 

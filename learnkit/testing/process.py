@@ -54,7 +54,9 @@ def run_on_fake_cupy(plan: Plan, chosen: list[int]) -> dict[int, Result]:
                 plan.name(i),
                 ok=False,
                 message="the process with the stand-in for CuPy ended before this check was done",
-                remedy="does the component end the process, or wait for ever? Run it under LEARNKIT_FAKE_CUPY=1",
+                remedy=(
+                    "does the component end the process, or wait for ever? Run it under LEARNKIT_FAKE_CUPY=1"
+                ),
             )
     return found
 
@@ -140,7 +142,10 @@ def _fresh(plan: Plan, chosen: list[int]) -> str:
         if getattr(module, "__file__", None) and any(name.encode() in data for _, data, *_ in packed)
     }
     sent = pickle.dumps({"path": sys.path, "modules": modules, "items": packed})
-    environment = os.environ | {"LEARNKIT_FAKE_CUPY": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = os.environ | {
+        "LEARNKIT_FAKE_CUPY": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
     try:
         done = subprocess.run(
             [sys.executable, "-m", "learnkit.testing.process"],

@@ -1,14 +1,14 @@
 """Fixtures for pytest, which finds them by itself where learnkit is installed.
 
-``backend``           runs a test on NumPy, array-api-strict, torch and, where there is one, CuPy: a
-                      :class:`~learnkit.testing.matrix.BackendUnderTest`. With ``LEARNKIT_FAKE_CUPY=1`` it is the
+``backend``           runs a test on NumPy, array-api-strict, torch and, where it is installed, CuPy, each a
+                      :class:`~learnkit.testing.matrix.BackendUnderTest`; with ``LEARNKIT_FAKE_CUPY=1`` on the
                       stand-in for CuPy and nothing else, as that needs a process of its own
 ``xp``                the array namespace of ``backend``
 ``isolated_plugins``  a registry that sees the built-in components only, whatever is installed; what a test
                       registers goes away with it
 
-A test that uses none of them is not touched, and a project's own fixture of one of these names wins. Nothing of
-learnkit is imported before a test asks for a fixture.
+A test that uses none of them is not touched, and a project's own fixture of one of these names wins. Nothing
+of learnkit is imported before a test asks for a fixture.
 """
 
 from __future__ import annotations

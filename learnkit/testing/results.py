@@ -8,7 +8,7 @@ from typing import Any
 __all__ = ["CheckFailure", "NotApplicable", "Result"]
 
 
-class CheckFailure(AssertionError):
+class CheckFailure(AssertionError):  # noqa: N818  (what a check finds, not an error in it)
     """A component does not have the property that is checked.
 
     Args:
@@ -17,9 +17,7 @@ class CheckFailure(AssertionError):
         where: ``(file, line)`` in the author's code, if it is known.
     """
 
-    def __init__(
-        self, message: str, remedy: str | None = None, where: tuple[str, int] | None = None
-    ) -> None:
+    def __init__(self, message: str, remedy: str | None = None, where: tuple[str, int] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy

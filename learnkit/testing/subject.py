@@ -25,8 +25,8 @@ class Case:
         inputs: arrays on the host by name; floating-point ones are cast to the dtype of the run.
         call: ``(component, arrays, backend) -> arrays by name``.
         differentiable: the inputs that a gradient is taken for.
-        dtype: of the outputs: ``"same"`` as that of the floating-point inputs, ``"float64"``, or ``"any"``; or a
-            function of the name and the array that says so for each.
+        dtype: of the outputs: ``"same"`` as that of the floating-point inputs, ``"float64"``, or ``"any"``;
+            or a function of the name and the array that says so for each.
         method: the method that the author wrote, to point to.
         prepare: makes the component ready on a backend, with the dtype; its result is what is called.
         waits: whether the call may wait for the device.
@@ -40,11 +40,15 @@ class Case:
     prepare: Callable[[Any, BackendUnderTest, str], Any] | None = None
     waits: bool = False
 
-    def on(self, backend: BackendUnderTest, dtype: str, inputs: dict[str, Any] | None = None) -> dict[str, Any]:
+    def on(
+        self, backend: BackendUnderTest, dtype: str, inputs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         """The inputs as arrays of a backend."""
         given = self.inputs if inputs is None else inputs
         return {
-            name: None if x is None else backend.asarray(x, dtype if np.asarray(x).dtype.kind == "f" else None)
+            name: None
+            if x is None
+            else backend.asarray(x, dtype if np.asarray(x).dtype.kind == "f" else None)
             for name, x in given.items()
         }
 

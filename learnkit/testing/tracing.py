@@ -74,9 +74,7 @@ def _run(author: Author, call: Callable[[], Any], seen: Callable[[Place, str, An
         pass  # what the call raises was reported by the check that asks where
 
 
-def first_line(
-    author: Author, call: Callable[[], Any], wrong: Callable[[str, Any], bool]
-) -> Place | None:
+def first_line(author: Author, call: Callable[[], Any], wrong: Callable[[str, Any], bool]) -> Place | None:
     """The first line after which ``wrong(name, value)`` holds for a local variable or a returned value.
 
     ``wrong`` is also asked with the name ``""`` after each line, for what no variable holds.

@@ -2,7 +2,7 @@
 
 ==================  =====================================================================================
 ``common``          what every component is asked: it prints, it is described and made again
-``arrays``          what all array code is asked: libraries, dtype, device, no waits, same bits, no side effects
+``arrays``          what all array code is asked: library, dtype, device, no waits, same bits each time
 ``calculus``        gradients against differences, extremes, rows that stand for themselves
 ``losses`` ...      what the kind is asked beside that, and how it is called
 ==================  =====================================================================================

@@ -1,4 +1,4 @@
-"""What all array code is asked: one value on every library, in its dtype and on its device, and no side effects."""
+"""All array code: one value on every library, in dtype and place of the inputs, and no side effects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from learnkit.backends.base import array_namespace
 from learnkit.errors import LearnkitError
 from learnkit.testing import patterns
 from learnkit.testing.check import Check
-from learnkit.testing.diagnosis import fingerprint, is_array, returned, where_different, where_first, where_spot
+from learnkit.testing.diagnosis import (
+    fingerprint,
+    is_array,
+    returned,
+    where_different,
+    where_first,
+    where_spot,
+)
 from learnkit.testing.matrix import BackendUnderTest, open_backend
 from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Case, Subject
@@ -47,7 +54,8 @@ def array_checks(find: Finder) -> list[Check]:
         Check(
             "library",
             over(_library),
-            "use functions of the standard only, xp = array_namespace(x), and keep dtype and device: every new array "
+            "use functions of the standard only, xp = array_namespace(x), and keep dtype and device: "
+            "every new array "
             "gets dtype=x.dtype and device=array_api_compat.device(x)",
             ROWS,
         ),
@@ -148,7 +156,13 @@ def _library(subject: Subject, case: Case, row: str) -> None:
 
 
 def _judge(
-    subject: Subject, case: Case, backend: BackendUnderTest, component: Any, arrays: Any, outputs: Any, dtype: str
+    subject: Subject,
+    case: Case,
+    backend: BackendUnderTest,
+    component: Any,
+    arrays: Any,
+    outputs: Any,
+    dtype: str,
 ) -> None:
     def call() -> Any:
         return case.call(component, arrays, backend)
@@ -159,7 +173,9 @@ def _judge(
             place = where_first(subject.author, call, lambda v: here(backend, v) is not None)
             place = place or returned(subject.author, call, case.method)
             where, remedy = spotted(place, "creation", "numpy", "host", "wide")
-            raise CheckFailure(f"{name} {wrong}", remedy or patterns.REMEDIES["creation"].format(name="zeros"), where)
+            raise CheckFailure(
+                f"{name} {wrong}", remedy or patterns.REMEDIES["creation"].format(name="zeros"), where
+            )
         found = str(plain_value(y).dtype).rsplit(".", 1)[-1]
         said = case.dtype if isinstance(case.dtype, str) else case.dtype(name, plain_value(y))
         expected = dtype if said == "same" else said
@@ -176,7 +192,9 @@ def _judge(
             place = place or returned(subject.author, call, case.method)
             where, remedy = spotted(place, *sorts)
             if said == "float64":
-                remedy = "add up in double precision: in_double(x) and count(y_pred, n) of learnkit.metrics.base"
+                remedy = (
+                    "add up in double precision: in_double(x) and count(y_pred, n) of learnkit.metrics.base"
+                )
             sort = "wide" if floating else "integer"
             raise CheckFailure(
                 f"{name} has dtype {found}, expected {expected}"
@@ -223,7 +241,9 @@ def _sample(got: Any, wanted: Any) -> str:
     return f"{got[index]} and {wanted[index]}" if got.shape else f"{got} and {wanted}"
 
 
-def loss_of(case: Case, component: Any, arrays: dict[str, Any], backend: BackendUnderTest) -> Callable[..., Any]:
+def loss_of(
+    case: Case, component: Any, arrays: dict[str, Any], backend: BackendUnderTest
+) -> Callable[..., Any]:
     """A function of the differentiable inputs to one number, for gradients."""
 
     def scalar(values: dict[str, Any]) -> Any:
@@ -258,7 +278,9 @@ def _deterministic(subject: Subject, case: Case, row: str) -> None:
                 return case.call(made, arrays, backend)
 
             where, remedy = where_different(subject.author, call, call)
-            raise CheckFailure(f"called twice with the same arguments, {name} is another number", remedy, where)
+            raise CheckFailure(
+                f"called twice with the same arguments, {name} is another number", remedy, where
+            )
 
 
 def _prints(outputs: dict[str, Any]) -> dict[str, Any]:

@@ -28,11 +28,29 @@ def checks() -> list[Check]:
     """The checks of backends."""
     return [
         *common_checks()[:1],
-        Check("contract", _contract, "see learnkit.backends.Backend: name, array_types, xp, device and kernels"),
-        Check("transfer", _transfer, "asarray(x, dtype) brings to the device, to_numpy(x) back, with the same values"),
-        Check("primitives", _primitives, "take learnkit.backends.Kernels(self.xp), and override only what is right"),
-        Check("random", _random, "the generator is counter-based: the numbers of learnkit.backends.random, bit by bit"),
-        Check("gradients", _gradients, "the namespace has to be that of array-api-compat, or pass the standard's tests"),
+        Check(
+            "contract", _contract, "see learnkit.backends.Backend: name, array_types, xp, device and kernels"
+        ),
+        Check(
+            "transfer",
+            _transfer,
+            "asarray(x, dtype) brings to the device, to_numpy(x) back, with the same values",
+        ),
+        Check(
+            "primitives",
+            _primitives,
+            "take learnkit.backends.Kernels(self.xp), and override only what is right",
+        ),
+        Check(
+            "random",
+            _random,
+            "the generator is counter-based: the numbers of learnkit.backends.random, bit by bit",
+        ),
+        Check(
+            "gradients",
+            _gradients,
+            "the namespace has to be that of array-api-compat, or pass the standard's tests",
+        ),
         Check("trains", _trains, "the same run on NumPy gives the same weights, to rounding"),
     ]
 
@@ -59,7 +77,8 @@ def _contract(subject: Subject, row: str) -> None:
     paths = {type_path(base) for base in type(x).__mro__}
     if not paths & set(backend.array_types):
         raise CheckFailure(
-            f"its arrays are of type {type_path(type(x))}, which is not in array_types {tuple(backend.array_types)}",
+            f"its arrays are of type {type_path(type(x))}, which is not in array_types "
+            f"{tuple(backend.array_types)}",
             f"array_types = ({type_path(type(x))!r},)",
             where,
         )
@@ -83,16 +102,20 @@ def _transfer(subject: Subject, row: str) -> None:
         back = backend.to_numpy(there)
         if not isinstance(back, np.ndarray) or back.dtype != values.dtype or not np.array_equal(back, values):
             raise CheckFailure(
-                f"{dtype} values come back as {back!r}", where=subject.author.definition("to_numpy", "asarray")
+                f"{dtype} values come back as {back!r}",
+                where=subject.author.definition("to_numpy", "asarray"),
             )
         if there.dtype != backend.dtype(dtype):
             raise CheckFailure(
-                f"asarray(x, {dtype!r}) gives {there.dtype}", where=subject.author.definition("asarray", "dtype")
+                f"asarray(x, {dtype!r}) gives {there.dtype}",
+                where=subject.author.definition("asarray", "dtype"),
             )
     for given in (3.5, [1.0, 2.0], np.zeros((0, 3)), np.asarray(2.0)):
         back = backend.to_numpy(backend.asarray(given, "float32"))
         if not np.array_equal(back, np.asarray(given, dtype="float32")):
-            raise CheckFailure(f"{given!r} comes back as {back!r}", where=subject.author.definition("asarray"))
+            raise CheckFailure(
+                f"{given!r} comes back as {back!r}", where=subject.author.definition("asarray")
+            )
 
 
 def _primitives(subject: Subject, row: str) -> None:
@@ -103,7 +126,11 @@ def _primitives(subject: Subject, row: str) -> None:
     generic = Kernels(reference.xp)
 
     def bring(to: Any, a: Any, dtype: str) -> Any:
-        return to.asarray(np.array(a), dtype if a.dtype.kind == "f" else None) if isinstance(a, np.ndarray) else a
+        return (
+            to.asarray(np.array(a), dtype if a.dtype.kind == "f" else None)
+            if isinstance(a, np.ndarray)
+            else a
+        )
 
     with np.errstate(all="ignore"):
         for name, rows in ARGUMENTS.items():
@@ -124,7 +151,9 @@ def _close(subject: Subject, backend: Any, name: str, got: Any, wanted: Any) -> 
     finite = b[np.isfinite(b)] if b.dtype.kind == "f" else b
     size = float(np.max(np.abs(finite), initial=0.0))
     if a.shape != b.shape or not np.allclose(a, b, rtol=1e-3, atol=1e-5 * max(size, 1.0), equal_nan=True):
-        raise CheckFailure(f"its kernel {name} differs from the generic one", where=subject.author.definition(name))
+        raise CheckFailure(
+            f"its kernel {name} differs from the generic one", where=subject.author.definition(name)
+        )
 
 
 def _random(subject: Subject, row: str) -> None:
@@ -135,7 +164,9 @@ def _random(subject: Subject, row: str) -> None:
     got = backend.to_numpy(backend.kernels.random_uniform((4, 5), device=backend.device, **options))
     wanted = random.philox_uniform((4, 5), dtype="float32", **options)
     if not np.array_equal(got, wanted):
-        raise CheckFailure("random_uniform gives other bits", where=subject.author.definition("random_uniform"))
+        raise CheckFailure(
+            "random_uniform gives other bits", where=subject.author.definition("random_uniform")
+        )
 
 
 def _gradients(subject: Subject, row: str) -> None:
@@ -150,7 +181,9 @@ def _gradients(subject: Subject, row: str) -> None:
     expected, wanted = value_and_grad(f)(x)
     ok = np.allclose(backend.to_numpy(value), expected, rtol=1e-4)
     if not ok or not np.allclose(backend.to_numpy(slope), wanted, rtol=1e-3, atol=1e-5):
-        raise CheckFailure("the gradient of a small function is another one", where=subject.author.definition())
+        raise CheckFailure(
+            "the gradient of a small function is another one", where=subject.author.definition()
+        )
 
 
 def _trains(subject: Subject, row: str) -> None:

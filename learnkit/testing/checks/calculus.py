@@ -42,7 +42,8 @@ def gradient_checks(find: Finder) -> list[Check]:
         Check(
             "second-order",
             of_order(2),
-            "write the rule of the gradient in functions of the standard on the arrays that it is given (the result, "
+            "write the rule of the gradient in functions of the standard on the arrays that it is "
+            "given (the result, "
             "the arguments), so that it is differentiated in its turn",
         ),
     ]
@@ -133,7 +134,7 @@ def check_extremes(
 def _singular(
     subject: Subject, call: Callable[[], Any], place: Place | None, *, anywhere: bool = False
 ) -> tuple[Place | None, str | None]:
-    """The function that has no finite value there: at the place, or, for a gradient, the first that was run."""
+    """The function without a finite value there: at the place, or, for a gradient, the first that was run."""
     if place is not None and not anywhere:
         spot = patterns.at(*place, "singular")
         if spot is not None:

@@ -28,8 +28,12 @@ def checks() -> list[Check]:
     """The checks of callbacks."""
     return [
         *common_checks(),
-        Check("hooks", _hooks, f"callbacks have the methods {', '.join(_HOOKS)}; see learnkit.training.Callback"),
-        Check("runs", _runs, "look at the trainer and the report, and change nothing that the next step needs"),
+        Check(
+            "hooks", _hooks, f"callbacks have the methods {', '.join(_HOOKS)}; see learnkit.training.Callback"
+        ),
+        Check(
+            "runs", _runs, "look at the trainer and the report, and change nothing that the next step needs"
+        ),
         Check("state", _state, "return plain values from state(): numbers, texts, lists and dicts of them"),
         Check(
             "resumes",
@@ -40,9 +44,13 @@ def checks() -> list[Check]:
 
 
 def _trainer(callback: Any) -> Trainer:
-    metrics = [callback.monitor] if getattr(callback, "monitor", "loss") not in ("loss", "val_loss") else ["mae"]
+    metrics = (
+        [callback.monitor] if getattr(callback, "monitor", "loss") not in ("loss", "val_loss") else ["mae"]
+    )
     try:
-        return Trainer(Linear(3, 1), "mse", "sgd:lr=0.1", metrics=metrics, backend="numpy", callbacks=[callback])
+        return Trainer(
+            Linear(3, 1), "mse", "sgd:lr=0.1", metrics=metrics, backend="numpy", callbacks=[callback]
+        )
     except Exception:
         return Trainer(Linear(3, 1), "mse", "sgd:lr=0.1", backend="numpy", callbacks=[callback])
 
@@ -52,7 +60,13 @@ def _fit(trainer: Trainer, epochs: int) -> None:
     x, y = data()
     try:
         trainer.fit(
-            x[:16], y[:16], validation_data=(x[16:], y[16:]), epochs=epochs, batch_size=8, shuffle=True, verbose=False
+            x[:16],
+            y[:16],
+            validation_data=(x[16:], y[16:]),
+            epochs=epochs,
+            batch_size=8,
+            shuffle=True,
+            verbose=False,
         )
     except CallbackError as error:
         if error.__cause__ is not None:

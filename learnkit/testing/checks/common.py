@@ -25,11 +25,16 @@ __all__ = ["common_checks", "equal", "named", "plain_state"]
 def common_checks() -> list[Check]:
     """The checks that components of every kind have."""
     return [
-        Check("prints", _prints, "give it a __repr__ that names the class and its options, or make it a dataclass"),
+        Check(
+            "prints",
+            _prints,
+            "give it a __repr__ that names the class and its options, or make it a dataclass",
+        ),
         Check(
             "describes",
             _describes,
-            "let the options be numbers, texts, tuples of them or registered components; make the class a frozen "
+            "let the options be numbers, texts, tuples of them or registered components; make the "
+            "class a frozen "
             "dataclass, or give it a method config() that returns its options as a dict",
         ),
     ]
@@ -95,7 +100,11 @@ def _describes(subject: Subject, row: str) -> None:
             ),
             None,
         )
-        given = f": {wrong} is {getattr(again, wrong)!r} instead of {getattr(component, wrong)!r}" if wrong else ""
+        given = (
+            f": {wrong} is {getattr(again, wrong)!r} instead of {getattr(component, wrong)!r}"
+            if wrong
+            else ""
+        )
         raise CheckFailure(
             f"made again from its description {text} it is not equal to itself{given}",
             where=_field_place(subject, wrong),
@@ -174,5 +183,7 @@ def plain_state(value: Any, depth: int = 0) -> Any:
     if hasattr(value, "popleft"):
         return [plain_state(v, depth + 1) for v in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain_state(getattr(value, f.name, None), depth + 1) for f in dataclasses.fields(value)}
+        return {
+            f.name: plain_state(getattr(value, f.name, None), depth + 1) for f in dataclasses.fields(value)
+        }
     return None

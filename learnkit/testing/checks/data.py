@@ -27,7 +27,11 @@ def dataset_checks() -> list[Check]:
     """The checks of data sets."""
     return [
         Check("options", _options, "give every option a default: learnkit train NAME asks for none"),
-        Check("arrays", _arrays, "return (x, y) or (x, y, x_test, y_test) of NumPy arrays with one row for each example"),
+        Check(
+            "arrays",
+            _arrays,
+            "return (x, y) or (x, y, x_test, y_test) of NumPy arrays with one row for each example",
+        ),
         Check("deterministic", _same_twice, patterns.REMEDIES["random"]),
     ]
 
@@ -59,13 +63,17 @@ def _arrays(subject: Subject, row: str) -> None:
     for name, a in zip(names, data, strict=False):
         if not isinstance(a, np.ndarray):
             raise CheckFailure(f"{name} is of type {type(a).__name__}, expected a NumPy array", where=place)
-        if name.startswith("x") and (a.dtype.kind not in "fiub" or not np.isfinite(a.astype("float64")).all()):
+        if name.startswith("x") and (
+            a.dtype.kind not in "fiub" or not np.isfinite(a.astype("float64")).all()
+        ):
             raise CheckFailure(f"{name} holds {a.dtype} values that are not all finite numbers", where=place)
     for x, y in zip(data[::2], data[1::2], strict=True):
         if not x.ndim or not y.ndim or x.shape[0] != y.shape[0] or not x.shape[0]:
             raise CheckFailure(f"x has shape {x.shape} and y {y.shape}, expected as many rows", where=place)
     if len(data) == 4 and data[0].shape[1:] != data[2].shape[1:]:
-        raise CheckFailure(f"rows of x have shape {data[0].shape[1:]}, rows of x_test {data[2].shape[1:]}", where=place)
+        raise CheckFailure(
+            f"rows of x have shape {data[0].shape[1:]}, rows of x_test {data[2].shape[1:]}", where=place
+        )
 
 
 def _same_twice(subject: Subject, row: str) -> None:
@@ -86,11 +94,20 @@ def reader_checks() -> list[Check]:
         Check(
             "parameters",
             _parameters,
-            "the path is the one positional parameter; sep, header, target and features are keyword parameters with defaults, "
+            "the path is the one positional parameter; sep, header, target and features are keyword "
+            "parameters with defaults, "
             "and there are no others",
         ),
-        Check("damaged", _damaged, "raise learnkit.errors.DataError with what is wrong and where, for files that cannot be read"),
-        Check("reads", _reads, "return a mapping from names to columns of one length, or (x, y) or (x, y, x_test, y_test)"),
+        Check(
+            "damaged",
+            _damaged,
+            "raise learnkit.errors.DataError with what is wrong and where, for files that cannot be read",
+        ),
+        Check(
+            "reads",
+            _reads,
+            "return a mapping from names to columns of one length, or (x, y) or (x, y, x_test, y_test)",
+        ),
         Check("deterministic", _reads_alike, patterns.REMEDIES["state"]),
     ]
 
@@ -104,7 +121,9 @@ def _parameters(subject: Subject, row: str) -> None:
     needed = [p for p in positional if p.default is p.empty and p.name not in _KNOWN]
     if len(needed) != 1:
         names = ", ".join(p.name for p in needed) or "nothing"
-        raise CheckFailure(f"it is called with the path alone, and takes {names}", where=subject.author.definition())
+        raise CheckFailure(
+            f"it is called with the path alone, and takes {names}", where=subject.author.definition()
+        )
     for p in parameters:
         if p.kind is p.KEYWORD_ONLY and p.default is p.empty and p.name not in _KNOWN:
             raise CheckFailure(f"nobody gives it {p.name}", where=subject.author.definition())
@@ -120,7 +139,8 @@ def _damaged(subject: Subject, row: str) -> None:
                 subject.component(path)
             except (SystemExit, KeyboardInterrupt) as error:
                 raise CheckFailure(
-                    f"an unreadable file ends the program: {type(error).__name__}", where=subject.author.place_of(error)
+                    f"an unreadable file ends the program: {type(error).__name__}",
+                    where=subject.author.place_of(error),
                 ) from None
             except Exception:
                 continue
@@ -129,7 +149,9 @@ def _damaged(subject: Subject, row: str) -> None:
 def _files(subject: Subject, folder: str) -> list[Path]:
     given = subject.needs.get("files")
     if given is None:
-        raise NotApplicable("it was given no file; give some: checks_for(read, kind='reader', files={'a.ext': bytes})")
+        raise NotApplicable(
+            "it was given no file; give some: checks_for(read, kind='reader', files={'a.ext': bytes})"
+        )
     if isinstance(given, Mapping):
         paths = []
         for name, content in given.items():
@@ -161,4 +183,3 @@ def _reads_alike(subject: Subject, row: str) -> None:
         for path in _files(subject, folder):
             if plain_state(subject.component(path)) != plain_state(subject.component(path)):
                 raise CheckFailure("read twice it gives other values", where=subject.author.definition())
-

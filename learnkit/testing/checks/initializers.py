@@ -26,7 +26,11 @@ def checks() -> list[Check]:
         Check("shape", _shape, "return a NumPy array of the shape that is asked for"),
         Check("dtype", _dtype, "make the array in the dtype that is asked for, 'float32' or 'float64'"),
         Check("seeded", _seeded, patterns.REMEDIES["random"]),
-        Check("streams", _streams, "pass both seed and stream on to the generator, so that leaves do not start alike"),
+        Check(
+            "streams",
+            _streams,
+            "pass both seed and stream on to the generator, so that leaves do not start alike",
+        ),
         Check("finite", _finite, "start values are finite numbers"),
     ]
 

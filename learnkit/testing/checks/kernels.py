@@ -67,7 +67,11 @@ ARGUMENTS: dict[str, list[tuple[Any, ...]]] = {
         (_BIG, np.maximum(_BIG[::-1], 0)),
     ],
     "softmax": [(_normal(6, 10),), (_normal(2, 3, 4),), (1e4 * _normal(6, 10),), (_normal(0, 3),)],
-    "softmax_cross_entropy": [(_normal(6, 5), _LABELS), (1e4 * _normal(6, 5), _LABELS), (_normal(0, 5), _LABELS[:0])],
+    "softmax_cross_entropy": [
+        (_normal(6, 5), _LABELS),
+        (1e4 * _normal(6, 5), _LABELS),
+        (_normal(0, 5), _LABELS[:0]),
+    ],
     "softmax_cross_entropy_backward": [(_normal(6), _softmax(_normal(6, 5)), _LABELS)],
     "mean_softmax_cross_entropy": [(_normal(6, 5), _LABELS)],
     "mean_softmax_cross_entropy_backward": [(np.asarray(0.7), _softmax(_normal(6, 5)), _LABELS)],
@@ -91,13 +95,15 @@ def checks() -> list[Check]:
         Check(
             "fits",
             _fits,
-            "name the backend, backend: ClassVar[str] = 'numpy', and give each method name and parameters of the one in "
+            "name the backend, backend: ClassVar[str] = 'numpy', and give each method name and "
+            "parameters of the one in "
             "learnkit.backends.Kernels that it replaces; begin the names of helpers with _",
         ),
         Check(
             "values",
             _values,
-            "compute what the generic version does, to rounding; return NotImplemented for arguments that are not served",
+            "compute what the generic version does, to rounding; return NotImplemented for arguments "
+            "that are not served",
         ),
         Check("dtype", _dtypes, patterns.REMEDIES["wide"]),
         Check("inputs", _inputs, patterns.REMEDIES["inplace"]),
@@ -132,9 +138,14 @@ def _fits(subject: Subject, row: str) -> None:
     except Exception as error:
         known = {name for name, _ in inspect.getmembers(Kernels, inspect.isfunction)}
         own = [n for n, f in vars(type(kernels)).items() if inspect.isroutine(f) and n[0] != "_"]
-        named = next((n for n in own if f"{n}" in str(error) and (n not in known or "cannot be called" in str(error))), "")
+        named = next(
+            (n for n in own if f"{n}" in str(error) and (n not in known or "cannot be called" in str(error))),
+            "",
+        )
         raise CheckFailure(
-            getattr(error, "message", str(error)), getattr(error, "hint", None), subject.author.definition(named)
+            getattr(error, "message", str(error)),
+            getattr(error, "hint", None),
+            subject.author.definition(named),
         ) from error
 
 
@@ -144,7 +155,8 @@ def _calls(subject: Subject) -> list[tuple[str, tuple[Any, ...]]]:
     found = [(name, args) for name in _methods(kernels) for args in given.get(name, ARGUMENTS.get(name, []))]
     if not found:
         raise NotApplicable(
-            "no arguments are known for its methods; give them: checks_for(..., arguments={'method': [(x, y)]})"
+            "no arguments are known for its methods; give them: checks_for(..., arguments={'method': "
+            "[(x, y)]})"
         )
     return found
 
@@ -190,18 +202,25 @@ def _compare(subject: Subject, *, of_dtype: bool) -> None:
                 place = returned(subject.author, call, name)
                 if of_dtype:
                     if getattr(g, "dtype", None) != w.dtype:
-                        raise CheckFailure(f"{what} has dtype {getattr(g, 'dtype', type(g))}, expected {w.dtype}", where=place)
+                        raise CheckFailure(
+                            f"{what} has dtype {getattr(g, 'dtype', type(g))}, expected {w.dtype}",
+                            where=place,
+                        )
                     continue
                 a, b = backend.to_numpy(g), backend.to_numpy(w)
                 if a.shape != b.shape:
-                    raise CheckFailure(f"{what} has shape {a.shape}, the generic version {b.shape}", where=place)
+                    raise CheckFailure(
+                        f"{what} has shape {a.shape}, the generic version {b.shape}", where=place
+                    )
                 size = float(np.max(np.abs(b[np.isfinite(b)]), initial=0.0)) if b.dtype.kind == "f" else 1.0
                 loose = 1e-4 if dtype == "float32" else 1e-9
                 if not np.allclose(a, b, rtol=loose, atol=loose * max(size, 1e-3), equal_nan=True):
                     j = tuple(int(k) for k in np.argwhere(~np.isclose(a, b, rtol=loose, equal_nan=True))[0])
                     shapes = ", ".join(str(getattr(x, "shape", x)) for x in args)
                     raise CheckFailure(
-                        f"{what} of ({shapes}) in {dtype} is {a[j]:.9g} at {j}, the generic version {b[j]:.9g}", where=place
+                        f"{what} of ({shapes}) in {dtype} is {a[j]:.9g} at {j}, the generic version "
+                        f"{b[j]:.9g}",
+                        where=place,
                     )
 
 
@@ -243,4 +262,6 @@ def _deterministic(subject: Subject, row: str) -> None:
 
         with np.errstate(all="ignore"):
             if call() != call():
-                raise CheckFailure(f"{name} gives other bits each time", where=returned(subject.author, call, name))
+                raise CheckFailure(
+                    f"{name} gives other bits each time", where=returned(subject.author, call, name)
+                )

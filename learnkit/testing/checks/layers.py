@@ -37,7 +37,8 @@ def checks() -> list[Check]:
         Check(
             "parameters",
             _parameters,
-            "make each array that is learned a Parameter(shape, init), and each that is only kept a Buffer, as an attribute "
+            "make each array that is learned a Parameter(shape, init), and each that is only kept a "
+            "Buffer, as an attribute "
             "of its own in __init__; a list of layers is a Sequential or has attributes of its own",
         ),
         Check("seeded", _seeded, patterns.REMEDIES["random"]),
@@ -45,13 +46,16 @@ def checks() -> list[Check]:
         Check(
             "training",
             _training,
-            "in training, randomness comes from current_scope().stream(path), and what is learned of the batch is written "
+            "in training, randomness comes from current_scope().stream(path), and what is learned of "
+            "the batch is written "
             "with scope.write(buffer, value)",
         ),
         *gradient_checks(_cases),
         Check("extremes", _extremes, patterns.REMEDIES["singular"]),
         Check("empty", _empty, "let a batch without rows pass through, with no division by its length"),
-        Check("saves", _saves, "keep every array in a Parameter or Buffer, and every option in the constructor"),
+        Check(
+            "saves", _saves, "keep every array in a Parameter or Buffer, and every option in the constructor"
+        ),
         Check("resumes", _resumes, patterns.REMEDIES["state"]),
     ]
 
@@ -78,7 +82,9 @@ def _cases(subject: Subject) -> list[Case]:
     made = _laid_out(subject.fresh(), inputs, host().backend, "float64")
     parameters = {f"parameter {path}": np.array(leaf.array) for path, leaf in made.parameters().items()}
     # At the start many parameters are 0 or 1, where much is equal by accident.
-    parameters = {n: v + 0.1 * np.sin(1.0 + np.arange(v.size)).reshape(v.shape) for n, v in parameters.items()}
+    parameters = {
+        n: v + 0.1 * np.sin(1.0 + np.arange(v.size)).reshape(v.shape) for n, v in parameters.items()
+    }
     floating = [n for n, x in arrays.items() if x.dtype.kind == "f"]
     return [Case({**arrays, **parameters}, call, (*floating, *parameters), prepare=prepare)]
 
@@ -132,7 +138,8 @@ def _guess(subject: Subject) -> list[Any]:
         raise error
     raise CheckFailure(
         f"no input of the shapes {', '.join(map(str, shapes[:5]))}, ... is taken: {error}",
-        "give one: checks_for(layer, x=array), or a class method for_checks() that returns (layer, {'x': array})",
+        "give one: checks_for(layer, x=array), or a class method for_checks() that returns (layer, "
+        "{'x': array})",
     )
 
 
@@ -141,7 +148,11 @@ def _leaves(layer: Any) -> list[Leaf]:
 
 
 def _numbers(layer: Any) -> list[int]:
-    return [v for v in vars(layer).values() if type(v) is int and 0 < v < 65] if hasattr(layer, "__dict__") else []
+    return (
+        [v for v in vars(layer).values() if type(v) is int and 0 < v < 65]
+        if hasattr(layer, "__dict__")
+        else []
+    )
 
 
 def _parameters(subject: Subject, row: str) -> None:
@@ -161,7 +172,8 @@ def _parameters(subject: Subject, row: str) -> None:
             if hidden is not None:
                 where = f"{path}.{name}" if path else name
                 raise CheckFailure(
-                    f"the attribute {where} holds {hidden} that is not in parameters(), buffers() or children(): it is "
+                    f"the attribute {where} holds {hidden} that is not in parameters(), buffers() or "
+                    "children(): it is "
                     "neither trained nor saved",
                     where=_assignment(subject, module, name),
                 )
@@ -180,7 +192,13 @@ def _parameters(subject: Subject, row: str) -> None:
 
 def _hidden(value: Any, known: set[int], modules: set[int], depth: int = 0) -> str | None:
     if isinstance(value, Leaf):
-        kind = "a parameter" if isinstance(value, Parameter) else "a buffer" if isinstance(value, Buffer) else "a leaf"
+        kind = (
+            "a parameter"
+            if isinstance(value, Parameter)
+            else "a buffer"
+            if isinstance(value, Buffer)
+            else "a leaf"
+        )
         return None if id(value) in known else kind
     if isinstance(value, Module):
         return None if id(value) in modules else "a layer"
@@ -224,12 +242,14 @@ def _seeded(subject: Subject, row: str) -> None:
         if two[path] != value:
             where, remedy = where_different(subject.author, start, start)
             raise CheckFailure(
-                f"the same seed gives other start values of {path!r}", remedy, where or subject.author.definition("__init__")
+                f"the same seed gives other start values of {path!r}",
+                remedy,
+                where or subject.author.definition("__init__"),
             )
 
 
 def _training(subject: Subject, row: str) -> None:
-    """In training too, a call is a pure function of seed, step and path, and changes buffers only at its end."""
+    """In training too, a call is a pure function of its input, the seed, the step and the path."""
     case = cases_of(subject, _cases)[0]
     backend = host()
     arrays = case.on(backend, "float64")
@@ -241,6 +261,7 @@ def _training(subject: Subject, row: str) -> None:
 
     one, two = (step(case.ready(subject.fresh(), backend, "float64")) for _ in range(2))
     if one != two:
+
         def again() -> Any:
             return step(case.ready(subject.fresh(), backend, "float64"))
 
@@ -258,11 +279,16 @@ def _extremes(subject: Subject, row: str) -> None:
 
     def filled(value: float) -> dict[str, Any]:
         return {
-            n: value * np.where(np.arange(case.inputs[n].size).reshape(case.inputs[n].shape) % 2 == 0, 1.0, -1.0)
+            n: value
+            * np.where(np.arange(case.inputs[n].size).reshape(case.inputs[n].shape) % 2 == 0, 1.0, -1.0)
             for n in floating
         }
 
-    points = {"inputs of 1e4 and -1e4": filled(1e4), "inputs of 0": filled(0.0), "inputs of 50 and -50": filled(50.0)}
+    points = {
+        "inputs of 1e4 and -1e4": filled(1e4),
+        "inputs of 0": filled(0.0),
+        "inputs of 50 and -50": filled(50.0),
+    }
     check_extremes(subject, case, points)
 
 
@@ -298,7 +324,9 @@ def _saves(subject: Subject, row: str) -> None:
     inputs = {n: x for n, x in case.on(backend, "float64").items() if not n.startswith("parameter ")}
 
     def call(layer: Any) -> Any:
-        return {n: fingerprint(np.asarray(plain_value(y))) for n, y in case.call(layer, inputs, backend).items()}
+        return {
+            n: fingerprint(np.asarray(plain_value(y))) for n, y in case.call(layer, inputs, backend).items()
+        }
 
     if call(made) != call(other):
         raise CheckFailure(
@@ -321,4 +349,3 @@ def _resumes(subject: Subject, row: str) -> None:
     rng = np.random.default_rng(5)
     x = rng.normal(size=(24, *inputs[0].shape[1:])).astype("float32")
     resumes(subject, model=Sequential(subject.fresh(), Flatten(), Linear(None, 1)), x=x)
-

@@ -57,14 +57,22 @@ def checks() -> list[Check]:
         Check(
             "rows",
             _rows,
-            "compute each example from its own row: reduce over axis=1 and later, never over the whole batch. If the "
-            "batch is meant to be one thing, as in a contrastive loss, say checks_for(..., independent=False)",
+            "compute each example from its own row: reduce over axis=1 and later, never over the "
+            "whole batch. If the "
+            "batch is meant to be one thing, as in a contrastive loss, say checks_for(..., "
+            "independent=False)",
         ),
-        Check("reductions", _reductions, "leave __call__ to the base class, and write per_example or formula"),
+        Check(
+            "reductions", _reductions, "leave __call__ to the base class, and write per_example or formula"
+        ),
         *array_checks(_cases),
         *gradient_checks(_cases),
         Check("extremes", _extremes, patterns.REMEDIES["singular"]),
-        Check("empty", _empty, "let a batch without rows pass through: an array of shape (0,), and no division by 0"),
+        Check(
+            "empty",
+            _empty,
+            "let a batch without rows pass through: an array of shape (0,), and no division by 0",
+        ),
     ]
 
 
@@ -178,7 +186,7 @@ def _shape(subject: Subject, row: str) -> None:
 
 def _rows(subject: Subject, row: str) -> None:
     """The loss of an example does not depend on the others."""
-    loss, case, y_pred, y_true = _given(subject)
+    loss, _, y_pred, y_true = _given(subject)
     if not _has_per_example(loss):
         raise NotApplicable("it has no per_example")
     if not subject.need("independent", True) or getattr(loss, "batch", False):
@@ -190,7 +198,9 @@ def _rows(subject: Subject, row: str) -> None:
         part = (y_pred[i : i + 1], None if y_true is None else y_true[i : i + 1])
         alone = np.asarray(plain_value(loss.per_example(*part)))
         if alone.shape == (1,) and not np.allclose(alone[0], whole[i], rtol=1e-9, atol=1e-12, equal_nan=True):
-            spot = where_spot(lines_run(subject.author, lambda: loss.per_example(y_pred, y_true)), "reduction")
+            spot = where_spot(
+                lines_run(subject.author, lambda: loss.per_example(y_pred, y_true)), "reduction"
+            )
             raise CheckFailure(
                 f"the loss of example {i} is {whole[i]:.6g} among the others and {alone[0]:.6g} alone",
                 where=None if spot is None else (spot[0], spot[1].line),
@@ -237,7 +247,7 @@ def _extremes(subject: Subject, row: str) -> None:
 
 
 def _extreme_points(y_pred: Any, y_true: Any) -> dict[str, dict[str, Any]]:
-    """Points at the ends of where ``y_pred`` seems to live: probabilities, positive numbers, or any numbers."""
+    """The ends of where ``y_pred`` seems to live: probabilities, positive numbers, or any numbers."""
     signs = np.where(np.arange(y_pred.size).reshape(y_pred.shape) % 2 == 0, 1.0, -1.0)
     points: dict[str, dict[str, Any]] = {}
     if y_pred.min() >= 0.0 and y_pred.max() <= 1.0:
@@ -276,4 +286,3 @@ def _empty(subject: Subject, row: str) -> None:
         )
     if tuple(slope.shape) != tuple(none["y_pred"].shape):
         raise CheckFailure(f"the gradient of an empty batch has shape {tuple(slope.shape)}")
-

@@ -51,11 +51,14 @@ def checks() -> list[Check]:
         Check(
             "batches",
             _batches,
-            "let sums() return sums and counts, xp.sum(...) and count(y_pred, n), never a mean of the batch, and divide in "
+            "let sums() return sums and counts, xp.sum(...) and count(y_pred, n), never a mean of "
+            "the batch, and divide in "
             "compute()",
         ),
         *array_checks(_cases),
-        Check("empty", _empty, "where nothing was counted the metric is nan: look for a count of 0 in compute()"),
+        Check(
+            "empty", _empty, "where nothing was counted the metric is nan: look for a count of 0 in compute()"
+        ),
         Check("direction", _direction, "larger_is_better is a property that returns True or False"),
     ]
 
@@ -150,7 +153,8 @@ def _batches(subject: Subject, row: str) -> None:
                 place = subject.author.definition("combine")
             place = place or returned(subject.author, call, "sums")
             raise CheckFailure(
-                f"in one batch it is {_one(whole)}, in batches that end at rows {cuts} it is {_one(parts)}", where=place
+                f"in one batch it is {_one(whole)}, in batches that end at rows {cuts} it is {_one(parts)}",
+                where=place,
             )
 
 
@@ -183,4 +187,6 @@ def _empty(subject: Subject, row: str) -> None:
 def _direction(subject: Subject, row: str) -> None:
     value = subject.component.larger_is_better
     if not isinstance(value, bool):
-        raise CheckFailure(f"larger_is_better is {value!r}", where=subject.author.definition("larger_is_better"))
+        raise CheckFailure(
+            f"larger_is_better is {value!r}", where=subject.author.definition("larger_is_better")
+        )

@@ -14,7 +14,7 @@ from learnkit.optim.base import Optimizer
 from learnkit.schedules.base import fill_in
 from learnkit.testing import patterns
 from learnkit.testing.check import Check
-from learnkit.testing.checks.arrays import array_checks, cases_of, host
+from learnkit.testing.checks.arrays import array_checks, cases_of
 from learnkit.testing.checks.calculus import check_extremes
 from learnkit.testing.checks.common import common_checks
 from learnkit.testing.checks.training import resumes
@@ -26,8 +26,12 @@ __all__ = ["checks", "transform_checks"]
 
 _rng = np.random.default_rng(11)
 _INPUTS = {
-    **{"w": _rng.normal(size=(3, 2)), "b": _rng.normal(size=2), "s": np.asarray(0.7)},
-    **{"grad w": _rng.normal(size=(3, 2)), "grad b": _rng.normal(size=2), "grad s": np.asarray(-0.4)},
+    "w": _rng.normal(size=(3, 2)),
+    "b": _rng.normal(size=2),
+    "s": np.asarray(0.7),
+    "grad w": _rng.normal(size=(3, 2)),
+    "grad b": _rng.normal(size=2),
+    "grad s": np.asarray(-0.4),
 }
 _LEAVES = ("w", "b", "s")
 #: What the gradient is multiplied by in each step.
@@ -42,7 +46,8 @@ def checks() -> list[Check]:
         Check(
             "slots",
             _slots,
-            "name every array that is kept in slots = (...), and let update return the new theta and then the new slots "
+            "name every array that is kept in slots = (...), and let update return the new theta and "
+            "then the new slots "
             "in that order",
         ),
         Check(
@@ -172,7 +177,8 @@ def _slots(subject: Subject, row: str) -> None:
         for name, before, after in zip(("theta", *names), (theta, *old), parts, strict=True):
             if tuple(np.shape(after)) != tuple(np.shape(before)):
                 raise CheckFailure(
-                    f"update returns {name} of shape {np.shape(after)}, it was {np.shape(before)}", where=place()
+                    f"update returns {name} of shape {np.shape(after)}, it was {np.shape(before)}",
+                    where=place(),
                 )
     for name in _never_moved(rule, inputs):
         raise CheckFailure(
@@ -183,7 +189,7 @@ def _slots(subject: Subject, row: str) -> None:
 
 
 def _never_moved(rule: Optimizer, inputs: dict[str, Any]) -> list[str]:
-    """Slots that start at 0 and are 0 after each of the steps. Others may be meant to stay, as a start point."""
+    """Slots that start at 0 and are 0 after each step. Others may be meant to stay, as a start point."""
     params = {name: np.array(x) for name, x in inputs.items() if not name.startswith("grad ")}
     state = rule.init(params)
     still = {n: slots for n, slots in state.slots.items() if sum(np.size(a) for a in slots)}
@@ -262,7 +268,9 @@ def _descends(subject: Subject, row: str) -> None:
     if not end < start:
         raise CheckFailure(
             f"20 steps down a bowl took the value from {start:.6g} to {end:.6g}",
-            where=returned(subject.author, lambda: rule.step_with(lambda p: _bowl(p, centre), params, state), "update"),
+            where=returned(
+                subject.author, lambda: rule.step_with(lambda p: _bowl(p, centre), params, state), "update"
+            ),
         )
 
 

@@ -29,10 +29,15 @@ def exporter_checks() -> list[Check]:
         Check(
             "parameters",
             _parameters,
-            "write def export(trainer, path, *, extra=None), with further keyword parameters for options, each with a default",
+            "write def export(trainer, path, *, extra=None), with further keyword parameters for "
+            "options, each with a default",
         ),
         Check("writes", _writes, "write the file, or a folder, at the path that is given"),
-        Check("leaves", _leaves_alone, "read the trainer and change nothing in it; trainer.backend.to_numpy(x) gives a copy to write"),
+        Check(
+            "leaves",
+            _leaves_alone,
+            "read the trainer and change nothing in it; trainer.backend.to_numpy(x) gives a copy to write",
+        ),
         Check("same", _same, "write the same bytes for the same model: no time, no random name, sorted keys"),
     ]
 
@@ -43,7 +48,8 @@ def _parameters(subject: Subject, row: str) -> None:
         signature.bind(None, None, **({"extra": {}} if "extra" in signature.parameters else {}))
     except TypeError as error:
         raise CheckFailure(
-            f"it cannot be called as export(trainer, path, extra=...): {error}", where=subject.author.definition()
+            f"it cannot be called as export(trainer, path, extra=...): {error}",
+            where=subject.author.definition(),
         ) from None
 
 
@@ -92,7 +98,11 @@ def _leaves_alone(subject: Subject, row: str) -> None:
     changed = [name for name, value in before.items() if after.get(name) != value]
     if changed:
         place = subject.author.definition()
-        spot = patterns.near(place[0], patterns.function_around(place[0], place[1] + 1)[1], "inplace") if place else None
+        spot = (
+            patterns.near(place[0], patterns.function_around(place[0], place[1] + 1)[1], "inplace")
+            if place
+            else None
+        )
         raise CheckFailure(
             f"the export changes {changed[0]!r}", where=(place[0], spot.line) if place and spot else place
         )
@@ -118,7 +128,11 @@ def command_checks() -> list[Check]:
     return [
         Check("command", _is_command, "make it with @click.command(), and register what that gives"),
         Check("help", _help, "give the function a docstring: its first line stands in learnkit --help"),
-        Check("errors", _errors, "raise a learnkit.errors.LearnkitError, which becomes a message and an exit code"),
+        Check(
+            "errors",
+            _errors,
+            "raise a learnkit.errors.LearnkitError, which becomes a message and an exit code",
+        ),
     ]
 
 
@@ -166,5 +180,6 @@ def _errors(subject: Subject, row: str) -> None:
     if error is not None and not isinstance(error, SystemExit | LearnkitError):
         raise error
     if result.exit_code not in (0, None) and error is None:
-        raise CheckFailure(f"it ends with code {result.exit_code}: {result.output}", where=subject.author.definition())
-
+        raise CheckFailure(
+            f"it ends with code {result.exit_code}: {result.output}", where=subject.author.definition()
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 import numbers
 from typing import Any
@@ -27,13 +28,20 @@ def checks() -> list[Check]:
     """The checks of schedules."""
     return [
         *common_checks(),
-        Check("number", _number, "return a Python float for every step from 0 on; use math, not an array library"),
+        Check(
+            "number",
+            _number,
+            "return a Python float for every step from 0 on; use math, not an array library",
+        ),
         Check(
             "pure",
             _pure,
-            "compute the value from the step alone, as a closed form: no counter, no last value, no random generator",
+            "compute the value from the step alone, as a closed form: no counter, no last value, no "
+            "random generator",
         ),
-        Check("finite", _finite, "guard divisions and powers, and hold the last value behind the end of the run"),
+        Check(
+            "finite", _finite, "guard divisions and powers, and hold the last value behind the end of the run"
+        ),
         Check("resolves", _resolves, "let resolve() return a changed copy, dataclasses.replace(self, ...)"),
         Check("observes", _observes, "let observe() return a changed copy, dataclasses.replace(self, ...)"),
     ]
@@ -49,7 +57,11 @@ def _number(subject: Subject, row: str) -> None:
     schedule = _ready(subject)
     for step in (0, 1, _TOTAL // 2, _TOTAL - 1):
         value = schedule(step)
-        if not isinstance(value, numbers.Real) or isinstance(value, bool) or hasattr(value, "shape") and value.shape:
+        if (
+            not isinstance(value, numbers.Real)
+            or isinstance(value, bool)
+            or (hasattr(value, "shape") and value.shape)
+        ):
             raise CheckFailure(
                 f"at step {step} it is {value!r} of type {type(value).__name__}, expected a float",
                 where=returned(subject.author, lambda: schedule(1), "__call__"),
@@ -66,13 +78,12 @@ def _pure(subject: Subject, row: str) -> None:
     fresh = {step: copy.deepcopy(untouched)(step) for step in steps}
     for step in steps:
         if not _same(forward[step], backward[step], fresh[step]):
-            made = _ready(subject)
-            where, remedy = where_different(subject.author, lambda: made(step), lambda: made(step))
-            if where is None:
-                where = returned(subject.author, lambda: made(step), "__call__")
+            ask = functools.partial(_ready(subject), step)
+            where, remedy = where_different(subject.author, ask, ask)
+            where = where or returned(subject.author, ask, "__call__")
             raise CheckFailure(
-                f"at step {step} it is {forward[step]!r} asked in order, {backward[step]!r} asked again later, and "
-                f"{fresh[step]!r} asked at once",
+                f"at step {step} it is {forward[step]!r} asked in order, {backward[step]!r} asked again later, "
+                f"and {fresh[step]!r} asked at once",
                 remedy,
                 where,
             )
@@ -96,24 +107,32 @@ def _finite(subject: Subject, row: str) -> None:
             value = float(schedule(step))
         except (OverflowError, ZeroDivisionError) as error:
             raise CheckFailure(
-                f"at step {step} it raises {type(error).__name__}: {error}", where=subject.author.place_of(error)
+                f"at step {step} it raises {type(error).__name__}: {error}",
+                where=subject.author.place_of(error),
             ) from None
         if not math.isfinite(value):
             raise CheckFailure(
-                f"at step {step} it is {value!r}", where=returned(subject.author, lambda: schedule(1), "__call__")
+                f"at step {step} it is {value!r}",
+                where=returned(subject.author, lambda: schedule(1), "__call__"),
             )
 
 
 def _resolves(subject: Subject, row: str) -> None:
     schedule = subject.fresh()
     if not isinstance(schedule, Schedule):
-        raise CheckFailure("it is no learnkit.schedules.Schedule", "derive it from Schedule, or give a function")
+        raise CheckFailure(
+            "it is no learnkit.schedules.Schedule", "derive it from Schedule, or give a function"
+        )
     before = plain_state(vars(schedule))
     first, second = fill_in(schedule, _TOTAL, _EPOCH), fill_in(schedule, _TOTAL, _EPOCH)
     if plain_state(vars(schedule)) != before:
-        raise CheckFailure("resolve() changes the schedule itself", where=subject.author.definition("resolve"))
+        raise CheckFailure(
+            "resolve() changes the schedule itself", where=subject.author.definition("resolve")
+        )
     if not _same(first(3), second(3)):
-        raise CheckFailure("resolve() gives another schedule each time", where=subject.author.definition("resolve"))
+        raise CheckFailure(
+            "resolve() gives another schedule each time", where=subject.author.definition("resolve")
+        )
 
 
 def _observes(subject: Subject, row: str) -> None:
@@ -130,10 +149,13 @@ def _observes(subject: Subject, row: str) -> None:
             raise
         return
     if plain_state(vars(schedule)) != before or not _same(schedule(_EPOCH), value):
-        raise CheckFailure("observe() changes the schedule itself", where=subject.author.definition("observe"))
+        raise CheckFailure(
+            "observe() changes the schedule itself", where=subject.author.definition("observe")
+        )
     if not isinstance(new, Schedule):
         raise CheckFailure(
-            f"observe() returns {type(new).__name__}, expected a schedule", where=subject.author.definition("observe")
+            f"observe() returns {type(new).__name__}, expected a schedule",
+            where=subject.author.definition("observe"),
         )
 
 

@@ -29,7 +29,11 @@ def constraint_checks() -> list[Check]:
     return [
         *common_checks(),
         Check("shape", _same_shape, "return an array of the shape of w"),
-        Check("projects", _projects, "a constraint brings back what is outside and leaves what is inside: c(c(w)) is c(w)"),
+        Check(
+            "projects",
+            _projects,
+            "a constraint brings back what is outside and leaves what is inside: c(c(w)) is c(w)",
+        ),
         *array_checks(_weights),
         Check("extremes", _extreme_weights, patterns.REMEDIES["singular"]),
     ]
@@ -133,7 +137,7 @@ def _seeded(subject: Subject, row: str) -> None:
             what, other = ("seed", "step") if by_step else ("step", "seed")
             raise CheckFailure(
                 f"another {what} changes nothing, although another {other} does: draw from both",
-                where=returned(subject.author, lambda: of(3, 5)),  # noqa: B023
+                where=returned(subject.author, lambda: of(3, 5)),
             )
         if not by_seed and subject.need("random", True) is True and base == fingerprint(np.asarray(x)):
             raise NotApplicable("it left the sample as it is; give one that it changes, x=array")

@@ -65,7 +65,10 @@ def resumes(subject: Subject, **parts: Any) -> None:
         again = Trainer.load(path, backend="numpy")
         steps(again, range(3, 6))
     one, two = (
-        {**t.model.arrays(), **{f"slot {n!r}, {i}": s for n, a in t.optimizer_state.slots.items() for i, s in enumerate(a)}}
+        {
+            **t.model.arrays(),
+            **{f"slot {n!r}, {i}": s for n, a in t.optimizer_state.slots.items() for i, s in enumerate(a)},
+        }
         for t in (straight, again)
     )
     for name, value in one.items():
@@ -74,8 +77,11 @@ def resumes(subject: Subject, **parts: Any) -> None:
             found = None
             if place is not None:
                 first_line, last = patterns.function_around(*place)
-                found = where_spot([(place[0], n) for n in range(first_line, min(last, first_line + 400) + 1)], "state")
+                found = where_spot(
+                    [(place[0], n) for n in range(first_line, min(last, first_line + 400) + 1)], "state"
+                )
             raise CheckFailure(
-                f"after three steps, saving, loading and three more steps {name} is not what six steps make it",
+                f"after three steps, saving, loading and three more steps {name} is not what six "
+                "steps make it",
                 where=(found[0], found[1].line) if found else place,
             )

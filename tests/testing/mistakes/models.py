@@ -1,4 +1,4 @@
-"""Layers, activations, initializers, metrics and callbacks with one mistake each, at the line that says so."""
+"""Layers, initializers, metrics and callbacks with one mistake each, at the line that says so."""
 
 from __future__ import annotations
 

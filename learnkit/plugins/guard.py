@@ -9,6 +9,7 @@ are out of reach: ``os._exit``, and a thread that goes on (it is named in the pl
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import signal
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -89,6 +91,11 @@ def guarded() -> Iterator[Effects]:
         effects.changed += before.left_running()
 
 
+_STREAMS = ("stdin", "stdout", "stderr")
+#: The threads that plugins have left running: what they write is no output of the program.
+_left: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+
+
 class _Held(io.TextIOBase):
     """Stands for stdout and stderr while a plugin is loaded.
 
@@ -153,15 +160,20 @@ class _Descriptors:
     """
 
     def __init__(self, redirect: bool) -> None:
+        me = threading.current_thread()
         self._saved: dict[int, tuple[int, tuple[int, int]]] = {}
         self._file: Any = None
-        self._streams = [(n, getattr(sys, n)) for n in ("__stdin__", "__stdout__", "__stderr__")]
+        self._streams = {n: getattr(sys, f"__{n}__") for n in _STREAMS}
+        self._closed: list[str] = []
+        for name, stream in self._streams.items():
+            with contextlib.suppress(AttributeError, TypeError):  # others may hold it: it stays open
+                stream.close = functools.partial(self._closed.append, name)
         _flush()
         for number in (0, 1, 2):
             with contextlib.suppress(OSError):
                 status = os.fstat(number)
                 self._saved[number] = (os.dup(number), (status.st_dev, status.st_ino))
-        if redirect and threading.active_count() == 1:
+        if redirect and not [t for t in threading.enumerate() if t is not me and t not in _left]:
             with contextlib.suppress(OSError):
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed in restore)
                 for number in (1, 2):
@@ -171,7 +183,7 @@ class _Descriptors:
     def restore(self) -> tuple[list[str], str]:
         """Put them back; those that the plugin had changed, and what was written past Python."""
         _flush()
-        changed, written = [], ""
+        changed, written = list(dict.fromkeys(self._closed)), ""
         into = None
         if self._file is not None:
             status = os.fstat(self._file.fileno())
@@ -183,21 +195,22 @@ class _Descriptors:
                 found: Any = (status.st_dev, status.st_ino)
             except OSError:
                 found = None
-            if found != expected:
-                changed.append(("stdin", "stdout", "stderr")[number])
+            if found != expected and _STREAMS[number] not in changed:
+                changed.append(_STREAMS[number])
             if found != identity or expected is into:
                 os.dup2(saved, number)
             os.close(saved)
-        for name, stream in self._streams:
-            if stream is not None and stream.closed:
-                number = ("__stdin__", "__stdout__", "__stderr__").index(name)
+        for name, stream in self._streams.items():
+            with contextlib.suppress(AttributeError, TypeError):
+                del stream.close
+            if stream is not None and stream.closed:  # by way of its buffer
+                number = _STREAMS.index(name)
                 again = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
-                short = name.strip("_")
-                if getattr(sys, short) is stream:
-                    setattr(sys, short, again)
-                setattr(sys, name, again)
-                if short not in changed:
-                    changed.append(short)
+                if getattr(sys, name) is stream:
+                    setattr(sys, name, again)
+                setattr(sys, f"__{name}__", again)
+                if name not in changed:
+                    changed.append(name)
         if self._file is not None:
             with contextlib.suppress(OSError, ValueError), self._file:
                 self._file.seek(0)
@@ -249,6 +262,7 @@ class _State:
     def left_running(self) -> list[str]:
         """A line for each thread that the plugin has started and that goes on."""
         new = [t for t in threading.enumerate() if t not in self._threads and t.is_alive()]
+        _left.update(new)
         return [f"it left a thread running ({thread.name})" for thread in new]
 
 

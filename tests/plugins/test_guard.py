@@ -42,6 +42,7 @@ CHANGES = [
     ("import sys; sys.setrecursionlimit(123456)", "it changed the recursion limit, which is put back"),
     ("import numpy; numpy.seterr(all='raise')", "it changed NumPy's error handling, which is put back"),
     ("import os; os.close(1)", "it changed stdout, which is put back"),
+    ("import sys; sys.__stdout__.close(); sys.__stdout__.close()", "it changed stdout, which is put back"),
     ("import os; os.dup2(os.open(os.devnull, os.O_WRONLY), 2)", "it changed stderr, which is put back"),
 ]
 
@@ -213,8 +214,7 @@ ODD = [
         "learnkit_register_losses registers the name None; expected",
     ),
     (
-        "class N:\n  def __repr__(self): 1 / 0\n"
-        "def learnkit_register_losses(register): register('x', N())",
+        "class N:\n  def __repr__(self): 1 / 0\ndef learnkit_register_losses(register): register('x', N())",
         "",
         "learnkit_register_losses registers 'x' as an object of N; expected a class or a function",
     ),

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from learnkit.backends.engine import engine
 from learnkit.bench.case import Case
 from learnkit.bench.environment import installed, limited_to, processors, versions
 from learnkit.bench.peers import MODULES, counterpart
@@ -267,8 +268,9 @@ def peers_named(names: Sequence[str]) -> tuple[str, ...]:
 
 def fast() -> str:
     """Whether the extra ``fast`` is in use."""
-    if not installed("numba"):
-        return 'not installed: pip install "pylearnkit[fast]" fuses the optimizer\'s update and more'
-    if os.environ.get("LEARNKIT_FUSE") == "0":
-        return "switched off by LEARNKIT_FUSE=0"
-    return f"numba {versions().get('numba', '?')}"
+    chosen = engine()
+    if chosen == "numba":
+        return f"numba {versions().get('numba', '?')}"
+    if installed("numba"):
+        return f"switched off: LEARNKIT_FUSE is {os.environ['LEARNKIT_FUSE']}"
+    return 'not installed: pip install "pylearnkit[fast]" compiles updates, losses and activations'

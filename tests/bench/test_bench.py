@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -227,3 +228,17 @@ def test_noise_is_said():
     assert "(load 5.0 on" in advice([calm, wild], 5.0)[-1]
     assert "50% of a step is its matrix products" in "\n".join(calm.lines())
     assert calm.as_dict()["share_of_products"] == pytest.approx(0.5, rel=0.02)
+
+
+def test_whether_compiled_code_is_in_use(monkeypatch):
+    from learnkit.bench import report
+
+    for chosen, there, said in (
+        ("numba", True, r"numba [\d.?]+"),
+        ("blocks", True, "switched off: LEARNKIT_FUSE is blocks"),
+        ("blocks", False, r'not installed: pip install "pylearnkit\[fast\]".*'),
+    ):
+        monkeypatch.setenv("LEARNKIT_FUSE", chosen)
+        monkeypatch.setattr(report, "engine", lambda chosen=chosen: chosen)
+        monkeypatch.setattr(report, "installed", lambda *modules, there=there: there)
+        assert re.fullmatch(said, report.fast())

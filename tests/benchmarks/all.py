@@ -8,7 +8,7 @@
 The top of ``fashion_mnist.py`` says where DIR comes from. Printed are, for each work and each peer, medians
 over rounds, the median and the quartiles of learnkit's time over the peer's in the same round, the limit, and
 whether the median is within it. Whoever is not installed is left out, with a note. Where the extra ``fast``
-is installed, learnkit is measured without it as well, in a process that has ``LEARNKIT_FUSE=0``.
+is installed, learnkit is measured without it as well, in a process with ``LEARNKIT_FUSE=blocks``.
 
 All peers have the same work, dtype, start values and number of threads, and the values that they compute are
 compared before anything is timed. Exits with 1 if a limit does not hold and ``--strict`` was given.

@@ -6,21 +6,20 @@ ratios are those of the same round.
 
 from __future__ import annotations
 
-import importlib.util
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from learnkit.backends.engine import engine
 from learnkit.bench import Ratio, Worker, describe, limited_to, take_turns
 from learnkit.bench.environment import installed, load, processors
 from learnkit.bench.turns import format_ratio
 
 HERE = Path(__file__).resolve().parent
 
-#: What the variable is set to in processes of the subject "learnkit without fast".
-WITHOUT_FAST = {"LEARNKIT_FUSE": "0"}
+#: The environment of the subject "learnkit without fast".
+WITHOUT_FAST = {"LEARNKIT_FUSE": "blocks"}
 OURS, PLAIN = "learnkit", "learnkit without fast"
 
 
@@ -104,8 +103,7 @@ class Bench:
     @property
     def fast(self) -> bool:
         """Whether the extra ``fast`` is there, and not switched off for the whole run."""
-        there = installed("numba") and importlib.util.find_spec("learnkit.fuse") is not None
-        return there and os.environ.get("LEARNKIT_FUSE") != "0"
+        return engine() == "numba"
 
     def worker(self, name: str) -> Worker:
         """The process of a subject."""

@@ -262,6 +262,7 @@ def test_info_says_what_a_plugin_is(
             "status": "ok",
             "detail": "",
             "hooks": ["learnkit_register_losses"],
+            "output": "",
             "traceback": "",
         }
         assert [(c["kind"], c["name"], c["summary"]) for c in components] == [
@@ -280,12 +281,13 @@ def test_info_says_what_a_plugin_is(
 def test_info_says_why_a_plugin_is_broken(
     install: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    install("learnkit-sea", "def f():\n    raise OSError('no sea')\nf()\n")
+    install("learnkit-sea", "print('ahoy')\ndef f():\n    raise OSError('no sea')\nf()\n")
     with registry.isolated():
         assert main(["plugins", "info", "learnkit-sea"]) == 0
     said = capsys.readouterr().out
     assert "  status    failed: OSError: no sea" in said
-    assert re.search(r'File ".*learnkit_sea.py", line 2, in f', said)
+    assert re.search(r'File ".*learnkit_sea.py", line 3, in f', said)
+    assert "  it wrote while it was loaded:\n    ahoy\n" in said
     with registry.isolated():
         assert main(["plugins", "info", "learnkit-see"]) == 2
     error = capsys.readouterr().err

@@ -69,6 +69,7 @@ def _described(record: PluginRecord) -> dict[str, Any]:
         "detail": record.detail,
         "hooks": _hooks(record, entry),
         "components": _components(record),
+        "output": record.output,
         "traceback": record.traceback,
     }
 
@@ -168,6 +169,9 @@ def _lines(plugin: dict[str, Any]) -> list[str]:
         if component["summary"]:
             lines.append(f"    {component['summary'].replace('``', '')}")
         lines.append(f"    options: {', '.join(component['options']) or 'none'}")
+    if plugin["output"]:
+        lines += ["", "  it wrote while it was loaded:"]
+        lines += [f"    {line}" for line in plugin["output"].rstrip().splitlines()]
     if plugin["traceback"]:
         lines += ["", *(f"  {line}" for line in plugin["traceback"].rstrip().splitlines())]
     return lines

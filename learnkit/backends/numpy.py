@@ -10,6 +10,7 @@ import numpy as np
 
 from learnkit.backends import scatter, special
 from learnkit.backends.base import Array, Backend, size_of
+from learnkit.backends.engine import engine
 from learnkit.backends.kernels import Kernels
 from learnkit.backends.numpy_windows import NumpyWindowKernels
 from learnkit.errors import ArgumentError
@@ -28,9 +29,9 @@ _SMALL = 65536
 
 # erf(x) = x P(x^2) / Q(x^2) for |x| <= 3.92, where it becomes 1 in float32. Coefficients, highest power
 # first, of a least-squares fit reweighted until its relative error was level, at 2e-8.
-_ERF_END = 3.92
-_ERF_P = (2.05008109e-06, 0.000284883718, 0.00376565778, 0.0527488515, 0.19040741, 1.12837911)
-_ERF_Q = (3.80917008e-05, 0.00116254552, 0.0149692986, 0.114109501, 0.502076924, 1.0)
+ERF_END = 3.92
+ERF_P = (2.05008109e-06, 0.000284883718, 0.00376565778, 0.0527488515, 0.19040741, 1.12837911)
+ERF_Q = (3.80917008e-05, 0.00116254552, 0.0149692986, 0.114109501, 0.502076924, 1.0)
 
 
 class NumpyBackend(Backend):
@@ -54,7 +55,7 @@ class NumpyBackend(Backend):
             )
         self.xp = array_api_compat.numpy
         self.device = "cpu"
-        self.kernels = NumpyKernels(self.xp)
+        self.kernels = _kernels()(self.xp)
 
     def asarray(self, x: Any, dtype: str | None = None) -> Array:
         refuse_foreign(x, self)
@@ -68,6 +69,15 @@ class NumpyBackend(Backend):
 
     def describe(self) -> str:
         return f"numpy {np.__version__} on cpu"
+
+
+def _kernels() -> type[NumpyKernels]:
+    """The class of kernels in use: with compiled loops where Numba is."""
+    if engine() == "numba":
+        from learnkit.backends.compiled import CompiledKernels
+
+        return CompiledKernels
+    return NumpyKernels
 
 
 def refuse_foreign(x: Any, backend: Backend) -> None:
@@ -93,13 +103,13 @@ def _row_max(z: Array) -> Array:
     return np.maximum.reduce(z, axis=1, keepdims=True)
 
 
-def _erf32(x: Array, out: Array) -> None:
+def erf32(x: Array, out: Array) -> None:
     """The error function of a float32 vector, with an absolute error below 4e-7."""
-    x = np.minimum(np.maximum(x, -_ERF_END), _ERF_END)
+    x = np.minimum(np.maximum(x, -ERF_END), ERF_END)
     t = x * x
-    q = t * _ERF_Q[0]
-    np.multiply(t, _ERF_P[0], out=out)
-    for total, coefficients in ((out, _ERF_P), (q, _ERF_Q)):
+    q = t * ERF_Q[0]
+    np.multiply(t, ERF_P[0], out=out)
+    for total, coefficients in ((out, ERF_P), (q, ERF_Q)):
         total += coefficients[1]
         for c in coefficients[2:]:
             total *= t
@@ -123,7 +133,7 @@ class NumpyKernels(NumpyWindowKernels, Kernels):
         for start in range(0, flat.size, _BLOCK):
             part = slice(start, start + _BLOCK)
             if flat.dtype == np.float32:
-                _erf32(flat[part], out[part])
+                erf32(flat[part], out[part])
             else:
                 out[part] = special.erf(self.xp, flat[part])
         return out.reshape(np.shape(x))

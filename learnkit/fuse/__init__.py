@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from learnkit.backends.engine import engine
 from learnkit.fuse.fused import Fused
-from learnkit.fuse.launch import engine
 from learnkit.fuse.update import fused_update
 
 __all__ = ["Fused", "engine", "fused_update"]

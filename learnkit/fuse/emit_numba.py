@@ -22,7 +22,7 @@ _HEAD = """import math
 import numba
 import numpy as np
 
-from learnkit.fuse.numba_functions import *
+from learnkit.backends.numba_functions import *
 """
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from learnkit.backends.base import Array
+from learnkit.backends.engine import engine
 from learnkit.fuse.emit_numpy import numpy_source
 from learnkit.fuse.host import NotFusable
-from learnkit.fuse.launch import Launch, engine, launch_for, library_of
+from learnkit.fuse.launch import Launch, launch_for, library_of
 from learnkit.fuse.symbols import Symbol
 from learnkit.fuse.trace import Argument, Trace, trace
 

@@ -6,24 +6,22 @@ the outputs that overwrite nothing, or the value of a sum.
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import math
-import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from learnkit.backends import threads
 from learnkit.backends.base import Array, size_of
-from learnkit.errors import ArgumentError
-from learnkit.fuse import cache, threads
+from learnkit.backends.engine import engine
+from learnkit.fuse import cache
 from learnkit.fuse.emit_cupy import cuda_text
 from learnkit.fuse.emit_numba import CHUNK, numba_source
 from learnkit.fuse.emit_numpy import numpy_source
 from learnkit.fuse.trace import Trace
 
-__all__ = ["Launch", "engine", "launch_for", "library_of"]
+__all__ = ["Launch", "launch_for", "library_of"]
 
 Launch = Callable[[list[Array], tuple[Any, ...]], Any]
 
@@ -38,31 +36,6 @@ _LIBRARIES = {"numpy": "numpy", "cupy": "cupy"}
 def library_of(x: Array) -> str:
     """``"numpy"``, ``"cupy"``, or nothing for arrays of a library that fusion does not know."""
     return _LIBRARIES.get(type(x).__module__.partition(".")[0], "")
-
-
-def engine() -> str:
-    """What runs fused functions on NumPy arrays: ``"numba"``, ``"blocks"``, or ``"off"``.
-
-    ``LEARNKIT_FUSE`` chooses; otherwise Numba if it is installed (the extra ``fast``), else blocks.
-
-    Raises:
-        ArgumentError: ``LEARNKIT_FUSE`` is another word, or Numba is asked for and not installed.
-    """
-    return _engine(os.environ.get("LEARNKIT_FUSE", ""))
-
-
-@functools.cache
-def _engine(asked: str) -> str:
-    if asked in ("0", "off"):
-        return "off"
-    if asked not in ("", "numba", "blocks"):
-        raise ArgumentError(f"LEARNKIT_FUSE is {asked!r}, expected 'numba', 'blocks' or 'off'")
-    installed = importlib.util.find_spec("numba") is not None
-    if asked == "numba" and not installed:
-        raise ArgumentError(
-            "LEARNKIT_FUSE is 'numba', and Numba is not installed", hint='pip install "pylearnkit[fast]"'
-        )
-    return asked or ("numba" if installed else "blocks")
 
 
 def launch_for(trace: Trace, targets: tuple[int | None, ...], library: str) -> Launch:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from learnkit.backends.base import Array
+from learnkit.backends.engine import engine
 from learnkit.fuse.fused import Kernel
-from learnkit.fuse.launch import engine, library_of
+from learnkit.fuse.launch import library_of
 from learnkit.fuse.options import options_of, shadow
 from learnkit.fuse.trace import Argument
 

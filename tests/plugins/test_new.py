@@ -294,6 +294,19 @@ def test_info_says_why_a_plugin_is_broken(
     assert "no plugin 'learnkit-see' is installed (did you mean 'learnkit-sea'?)" in error
 
 
+def test_info_on_a_file_beside_the_run(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "learnkit_local.py").write_text(GOOD)
+    with registry.isolated():
+        assert main(["plugins", "info", "learnkit_local"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "learnkit_local"
+    assert f"  file      {tmp_path / 'learnkit_local.py'}" in lines
+    assert "  loss wave" in lines
+
+
 def test_list_has_a_line_for_each(
     install: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,8 +88,13 @@ def _entry(record: PluginRecord) -> EntryPoint | None:
 
 def _metadata(record: PluginRecord, entry: EntryPoint | None) -> dict[str, Any]:
     """Summary, homepage, module, file and requirement on learnkit, without importing anything."""
+    from learnkit.plugins import registry
+
     found: dict[str, Any] = dict.fromkeys(("summary", "homepage", "module", "location", "requires"))
     if entry is None:
+        local = registry.manager().local
+        if local is not None and record.name == local.name:
+            found["location"] = str(local.path)
         return found
     found["module"] = entry.value
     found["location"] = _location(entry.module)

@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     )
     from learnkit.plugins.runs import watching
     from learnkit.training import Callback, EarlyStopping, ModelCheckpoint, Trainer, find_lr, profile
+    from learnkit.training.exporting import export
 
 __version__ = "0.1.0"
 
@@ -93,6 +94,7 @@ __all__ = [
     "detect_anomaly",
     "errors",
     "explain",
+    "export",
     "find_lr",
     "get_backend",
     "grad",
@@ -165,6 +167,7 @@ _WHERE = {
     "custom_vjp": "learnkit.autodiff",
     "detect_anomaly": "learnkit.autodiff",
     "explain": "learnkit.autodiff",
+    "export": "learnkit.training.exporting",
     "find_lr": "learnkit.training",
     "profile": "learnkit.training",
     "get_backend": "learnkit.backends",

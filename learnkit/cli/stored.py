@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learnkit.backends import get_backend
+from learnkit.backends import Backend, get_backend
 from learnkit.cli.measures import Baseline
 from learnkit.cli.rundir import MODEL
 from learnkit.data import Preprocessor
 from learnkit.errors import CheckpointError, did_you_mean
+from learnkit.plugins.provenance import PluginVersionWarning
 from learnkit.training import Trainer
 from learnkit.training.checkpoint import read_content
 
-__all__ = ["Stored", "open_run"]
+__all__ = ["Stored", "load_noting", "model_file", "open_run"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def open_run(run: str, backend: str | None, device: str | None) -> Stored:
         BackendError, MissingDependencyError, ArgumentError: the backend cannot be used.
     """
     chosen = get_backend(backend, device)  # before the file: a wrong --backend is no wrong file
-    path = _model_file(Path(run))
+    path = model_file(Path(run))
     extra = read_content(path).get("extra") or {}
     if "preprocessing" not in extra:
         raise CheckpointError(
@@ -57,10 +60,28 @@ def open_run(run: str, backend: str | None, device: str | None) -> Stored:
         source = dict(extra["source"])
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path}: the saved run is incomplete ({error})") from error
-    return Stored(path, Trainer.load(path, backend=chosen), preprocessor, baseline, source)
+    return Stored(path, load_noting(path, chosen), preprocessor, baseline, source)
 
 
-def _model_file(run: Path) -> Path:
+def load_noting(path: Path, backend: Backend | None = None) -> Trainer:
+    """The trainer in a file; a plugin of another version than at the saving is a note on stderr."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", PluginVersionWarning)
+        trainer = Trainer.load(path, backend=backend)
+    for warning in caught:
+        if issubclass(warning.category, PluginVersionWarning):
+            print(f"note: {warning.message}", file=sys.stderr)
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return trainer
+
+
+def model_file(run: Path) -> Path:
+    """The file of a run's model: in the directory ``run``, or ``run`` itself.
+
+    Raises:
+        CheckpointError: nothing is there.
+    """
     if not run.is_dir():
         if run.exists():
             return run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from learnkit.data.files import existing_path
 from learnkit.data.table import listed
 from learnkit.errors import DataError
 
-__all__ = ["ArrayData", "check_features", "check_labels", "read_numpy"]
+__all__ = ["ArrayData", "check_features", "check_labels", "read_numpy", "write_npz"]
 
 FEATURE_KEYS = ("x", "X", "data", "features", "x_train", "X_train")
 TARGET_KEYS = ("y", "Y", "target", "labels", "y_train", "Y_train")
@@ -230,3 +231,16 @@ def _from_npy(name: str, array: NDArray[Any], target: int | str | None, features
     return replace(
         ArrayData.checked(name, np.delete(array, index, axis=1), y), target=str(index), notices=notices
     )
+
+
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any], *, compress: bool = False) -> None:
+    """Write arrays, numbers and texts by name to one ``.npz`` file.
+
+    Args:
+        path: of the file, whatever its ending.
+        arrays: anything that NumPy makes an array without objects of.
+        compress: whether to pack it.
+    """
+    save: Any = np.savez_compressed if compress else np.savez
+    with open(path, "wb") as file:  # given a name, NumPy would add an ending
+        save(file, **{name: np.asarray(value) for name, value in arrays.items()})

@@ -315,6 +315,13 @@ def learnkit_register_readers(register: Register) -> None:
         register(ending, read_idx_set)
 
 
+def learnkit_register_exporters(register: Register) -> None:
+    from learnkit.training.exporting import export_json, export_npz
+
+    register("npz", export_npz)
+    register("json", export_json)
+
+
 def learnkit_register_datasets(register: Register) -> None:
     from learnkit.data import load_digits
 

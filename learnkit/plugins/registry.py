@@ -33,6 +33,7 @@ from learnkit.plugins.local import LocalFile
 from learnkit.plugins.manager import DEFAULT_PLUGINS, PluginManager
 from learnkit.plugins.records import PluginRecord
 from learnkit.plugins.spec import parse_spec
+from learnkit.plugins.versions import declared_version, migrated
 
 __all__ = [
     "Registry",
@@ -108,6 +109,8 @@ class Registry:
             self.get(kind, name)  # a name that does not exist is the plainer error
             name, given = preset(convention, kind, name)
         factory = self.get(kind, name)
+        if isinstance(spec, Mapping):
+            options = migrated(kind, name, factory, options)
         revived = {option: self._revived(value) for option, value in options.items()}
         return construct(kind, name, factory, {**given, **defaults, **revived})
 
@@ -120,6 +123,9 @@ class Registry:
                     f"{found_kind} {name!r} has an option {option!r}, which a description cannot hold"
                 )
             described[option] = self._described(value, f"{name}.{option}")
+        version = declared_version(type(obj))
+        if version is not None:
+            described["version"] = version
         return described
 
     def name_of(self, obj: Any, kind: str | None = None) -> str:

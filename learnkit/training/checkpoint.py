@@ -5,8 +5,9 @@ tensors            each leaf of the model under its dotted path; each optimizer 
                    out like theta, under ``optimizer/<slot>``; one of several arrays, such as one for each
                    leaf, under ``optimizer/<slot>/0``, ``/1``, ...
 metadata           one key ``learnkit``: ``{"format": 1, "sha256": ..., "content": {...}}``
-content            model, loss, optimizer and metrics by registered name and options; seed, dtype,
-                   step and epoch counts; history; states of callbacks; the caller's ``extra``
+content            model, loss, optimizer, metrics and augmentation by registered name and options; the
+                   plugins that they come from, and the kernels trained with; seed, dtype, step and
+                   epoch counts; history; states of callbacks; the caller's ``extra``
 sha256             over the content and all tensors, so that a flipped bit does not load silently
 =================  ==================================================================================
 
@@ -25,6 +26,8 @@ from typing import TYPE_CHECKING, Any
 from learnkit.backends.base import Array, Backend
 from learnkit.errors import ArgumentError, CheckpointError, MissingDependencyError
 from learnkit.plugins import registry, runs
+from learnkit.plugins.provenance import check_origins, origins
+from learnkit.plugins.versions import restoring
 from learnkit.training.callbacks import Callback
 from learnkit.training.files import write_atomically
 from learnkit.training.history import History
@@ -50,15 +53,12 @@ def save_trainer(trainer: Trainer, path: Path, extra: Mapping[str, Any]) -> Path
     for name, slots in trainer.optimizer_state.slots.items():
         for i, slot in enumerate(slots):
             arrays[_slot_path(name, i, len(slots))] = to_numpy(slot)
+    components = _described(trainer)
+    plugins = origins(components)
     content = {
         "learnkit": _version(),
-        "model": registry.describe(trainer.model, "layer"),
-        "loss": registry.describe(trainer.loss, "loss"),
-        "optimizer": registry.describe(trainer.optimizer, "optimizer"),
-        "metrics": {name: registry.describe(m, "metric") for name, m in trainer.metrics.items()},
-        **(
-            {} if trainer.augment is None else {"augment": registry.describe(trainer.augment, "augmentation")}
-        ),
+        **components,
+        **({"plugins": plugins} if plugins else {}),
         "seed": trainer.seed,
         "dtype": trainer.dtype,
         "backend": trainer.backend.name,
@@ -79,6 +79,22 @@ def save_trainer(trainer: Trainer, path: Path, extra: Mapping[str, Any]) -> Path
     return written
 
 
+def _described(trainer: Trainer) -> dict[str, Any]:
+    """All components of a run; augmentation and kernels only if there are any."""
+    described: dict[str, Any] = {
+        "model": registry.describe(trainer.model, "layer"),
+        "loss": registry.describe(trainer.loss, "loss"),
+        "optimizer": registry.describe(trainer.optimizer, "optimizer"),
+        "metrics": {name: registry.describe(m, "metric") for name, m in trainer.metrics.items()},
+    }
+    if trainer.augment is not None:
+        described["augment"] = registry.describe(trainer.augment, "augmentation")
+    trainer.note_kernels()
+    if trainer.kernels:
+        described["kernels"] = trainer.kernels
+    return described
+
+
 def load_trainer(
     cls: type[Trainer],
     path: Path,
@@ -89,18 +105,21 @@ def load_trainer(
     """See :meth:`learnkit.training.trainer.Trainer.load`."""
     content, arrays = _read(path)
     try:
-        trainer = cls(
-            registry.create("layer", content["model"]),
-            registry.create("loss", content["loss"]),
-            registry.create("optimizer", content["optimizer"]),
-            backend=backend,
-            device=device,
-            dtype=content["dtype"],
-            seed=content["seed"],
-            callbacks=callbacks,
-            augment=content.get("augment"),
-        )
-        trainer.metrics = {n: registry.create("metric", m) for n, m in content["metrics"].items()}
+        check_origins(path, content.get("plugins", ()))
+        with restoring():
+            trainer = cls(
+                registry.create("layer", content["model"]),
+                registry.create("loss", content["loss"]),
+                registry.create("optimizer", content["optimizer"]),
+                backend=backend,
+                device=device,
+                dtype=content["dtype"],
+                seed=content["seed"],
+                callbacks=callbacks,
+                augment=content.get("augment"),
+            )
+            trainer.metrics = {n: registry.create("metric", m) for n, m in content["metrics"].items()}
+        trainer.kernels = list(content.get("kernels", ()))
         slots = {n: a for n, a in arrays.items() if n.startswith(_SLOT)}
         trainer.model.load_arrays({n: a for n, a in arrays.items() if n not in slots})
         trainer.lay_out()  # if sizes were not known before
@@ -124,7 +143,8 @@ def load_trainer(
             hint=error.hint or "if the component comes from a plugin, install that plugin",
         ) from error
     except CheckpointError as error:
-        error.message = f"{path}: {error.message}"
+        if not error.message.startswith(f"{path}: "):
+            error.message = f"{path}: {error.message}"
         raise
     return trainer
 

@@ -62,6 +62,7 @@ def fit(
     if verbose:
         callbacks = [*callbacks, progress_for(last_epoch, steps)]
     with started(trainer, lambda run: described(trainer, run, settings, len(rows), last_epoch, steps)) as run:
+        trainer.note_kernels()
         _call(callbacks, "on_fit_begin", trainer)
         try:
             while trainer.epochs_done < last_epoch and trainer.stop_reason is None:

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from learnkit.backends import kernels_in_force
 from learnkit.backends.base import Backend
+from learnkit.errors import UnknownNameError
+from learnkit.plugins import registry
 from learnkit.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -16,7 +19,24 @@ __all__ = ["Saved"]
 
 
 class Saved:
-    """What a ``Trainer`` can do with files."""
+    """What a ``Trainer`` can do with files.
+
+    Attributes:
+        kernels: descriptions of the kernels of plugins that steps were made with.
+    """
+
+    backend: Backend
+    kernels: list[dict[str, Any]]
+
+    def note_kernels(self) -> None:
+        """Take down the kernels in force, as a fit does when it begins."""
+        for kernels in kernels_in_force(self.backend.name):
+            try:
+                described = registry.describe(kernels, "kernel")
+            except UnknownNameError:  # an object from code, which has no registered name
+                described = {"kind": "kernel", "class": type(kernels).__qualname__}
+            if described not in self.kernels:
+                self.kernels.append(described)
 
     def save(self, path: str | Path, *, extra: Mapping[str, Any] | None = None) -> Path:
         """Write model, optimizer state and history to one safetensors file.
@@ -58,7 +78,11 @@ class Saved:
             callbacks: given their saved state back, in order.
 
         Raises:
-            CheckpointError: the file is damaged, of another kind, or of a newer format.
+            CheckpointError: the file is damaged, of another kind, or of a newer format; or a plugin is not
+                installed whose components it holds, and the text says which.
+
+        Warns:
+            PluginVersionWarning: it was saved with another version of such a plugin.
         """
         from learnkit.training.checkpoint import load_trainer
 

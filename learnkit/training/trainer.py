@@ -107,6 +107,7 @@ class Trainer(Weights, Saved):
         self.dtype = dtype
         self.backend = get_backend(backend, device)
         self.backend.activate()
+        self.kernels: list[dict[str, Any]] = []
         self.history = History()
         self.epochs_done = 0
         self.total_steps: int | None = None

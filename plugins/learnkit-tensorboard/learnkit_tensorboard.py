@@ -12,6 +12,7 @@ is written, and TensorBoard's package is not imported.
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ from learnkit.training import Callback
 
 __all__ = ["TensorBoard"]
 
-#: The variable that names the directory; read once, when the first run of the process begins.
+#: The variable that names the directory. Points of steps are written if it is set when the first run begins.
 VARIABLE = "LEARNKIT_TENSORBOARD"
 #: The variable that says how many steps lie between two points of ``step/loss``.
 EVERY = "LEARNKIT_TENSORBOARD_EVERY"
@@ -53,16 +54,23 @@ class TensorBoard(Callback):
             small number slows a GPU down.
 
     Raises:
-        ArgumentError: ``every`` is below 1.
+        ArgumentError: ``directory`` is no path, or ``every`` is below 1.
     """
 
     def __init__(self, directory: str | os.PathLike[str], name: str = "fit", every: int = 50) -> None:
+        if not isinstance(directory, str | os.PathLike):
+            raise ArgumentError(f"TensorBoard: directory is {directory!r}, expected a path")
         at_least("TensorBoard", "every", every, 1)
         self.directory = Path(directory)
         self.name = name
         self.every = every
         self.path: Path | None = None
         self._writer: Any = None
+
+    @classmethod
+    def for_checks(cls) -> TensorBoard:
+        """One that learnkit's checks may use."""
+        return cls(tempfile.mkdtemp(prefix="learnkit-tensorboard-"))
 
     def start(self, trainer: Any, config: Mapping[str, Any]) -> None:
         """Open the file and write what is known before the first step."""
@@ -108,6 +116,17 @@ class TensorBoard(Callback):
 
     def on_fit_end(self, trainer: Any, history: Any) -> None:
         self.end(trainer, None)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"directory": str(self.directory), "name": self.name, "every": self.every}
+
+    def state(self) -> dict[str, Any]:
+        """Where it writes, so that a run that is loaded goes on there."""
+        return {"path": None if self.path is None else str(self.path)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self.path = None if state["path"] is None else Path(state["path"])
 
     def _place(self, goes_on: bool) -> Path:
         """The directory of the run: a new one, or the last of its name for a run that was loaded."""
@@ -159,26 +178,36 @@ def learnkit_register_callbacks(register: Callable[[str, Callable[..., Any]], No
     register("tensorboard", TensorBoard)
 
 
-if os.environ.get(VARIABLE):  # without it a run has no hook to call
-    #: What writes for each trainer: a second fit of one goes on in the same directory.
-    _logs: WeakKeyDictionary[Any, TensorBoard] = WeakKeyDictionary()
+#: What writes for each trainer: a second fit of one goes on in the same directory.
+_logs: WeakKeyDictionary[Any, TensorBoard] = WeakKeyDictionary()
 
-    def learnkit_run_started(trainer: Any, run: Any) -> None:
-        """Begin the directory of a trainer, or go on in it."""
+
+def learnkit_run_started(trainer: Any, run: Any) -> None:
+    """Begin the directory of a trainer, or go on in it."""
+    directory = os.environ.get(VARIABLE)
+    if directory:
         if trainer not in _logs:
-            _logs[trainer] = TensorBoard(os.environ[VARIABLE], run.name, _every())
+            _logs[trainer] = TensorBoard(directory, run.name, _every())
         _logs[trainer].start(trainer, run.config)
+
+
+if os.environ.get(VARIABLE):  # a hook that is not there costs nothing at a step
 
     def learnkit_step_ended(trainer: Any, report: Any) -> None:
         """See a step."""
-        _logs[trainer].step(report)
+        if trainer in _logs:
+            _logs[trainer].step(report)
 
-    def learnkit_epoch_ended(trainer: Any, report: Any) -> None:
-        """See an epoch."""
+
+def learnkit_epoch_ended(trainer: Any, report: Any) -> None:
+    """See an epoch."""
+    if trainer in _logs:
         _logs[trainer].epoch(report)
 
-    def learnkit_run_ended(trainer: Any, error: BaseException | None) -> None:
-        """See the end."""
+
+def learnkit_run_ended(trainer: Any, error: BaseException | None) -> None:
+    """See the end."""
+    if trainer in _logs:
         _logs[trainer].end(trainer, error)
 
 

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from learnkit.errors import ArgumentError, DataError, ShapeError
 from learnkit.plugins import records, registry
+from learnkit.testing import checks_for
 
 RNG = np.random.default_rng(0)
 
@@ -21,6 +22,17 @@ def blobs(*shape: int, classes: int = 2) -> Any:
     smooth = np.stack([ndimage.gaussian_filter(image, 2.0) for image in noise])
     edges = np.quantile(smooth, np.linspace(0, 1, classes + 1)[1:-1])
     return np.searchsorted(edges, smooth).astype(np.int64)
+
+
+TRUTH, SCORES = blobs(4, 9, 11, classes=3), RNG.standard_normal((4, 3, 9, 11))
+
+test_they_keep_the_rules_of_losses = checks_for(
+    BoundaryCrossEntropy(), BoundaryCrossEntropy(sigma=1.0, spacing=(0.5, 2.0)), y_pred=SCORES, y_true=TRUTH
+)
+test_binary_too = checks_for(
+    BoundaryCrossEntropy(sigma=2.0), y_pred=SCORES[:, 0], y_true=(TRUTH == 1).astype(np.float64)
+)
+test_they_keep_the_rules_of_metrics = checks_for(SurfaceDice(), y_pred=SCORES, y_true=TRUTH)
 
 
 def cross(ndim: int) -> Any:

@@ -12,8 +12,15 @@ import learnkit as lk
 from learnkit.autodiff import check_grads
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.plugins import registry
+from learnkit.testing import checks_for
 
 RNG = np.random.default_rng(0)
+
+test_it_keeps_the_rules_of_layers = checks_for(
+    PeriodicEmbedding(3, 4, n_frequencies=5),
+    PeriodicEmbedding(3, 4, n_frequencies=5, lite=True),
+    x=RNG.standard_normal((6, 3)),
+)
 
 
 def formula(x: Any, c: Any, w: Any, b: Any, activation: bool, lite: bool) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from learnkit_tabular import read_feather, read_parquet, read_sqlite
 from learnkit.data import load_source
 from learnkit.errors import DataError, MissingDependencyError
 from learnkit.plugins import records
+from learnkit.testing import checks_for, run_checks
 
 COLUMNS = {
     "size": [50.5, 80.0, None, 120.0],
@@ -32,6 +34,27 @@ def database(path: Path, *statements: str) -> Path:
     connection.commit()
     connection.close()
     return path
+
+
+def bytes_of(write: Any) -> bytes:
+    """What ``write`` writes into a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "data.sqlite")
+        return (Path(folder) / "data.sqlite").read_bytes()
+
+
+test_sqlite_keeps_the_rules_of_readers = checks_for(
+    read_sqlite, kind="reader", files={"data.sqlite": bytes_of(database)}
+)
+
+
+def test_parquet_keeps_the_rules_of_readers() -> None:
+    arrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    held = bytes_of(lambda path: parquet.write_table(arrow.table(COLUMNS), path))
+    results = run_checks(read_parquet, kind="reader", files={"data.parquet": held})
+    assert [str(result) for result in results if not result.ok] == []
 
 
 def test_the_plugin_is_installed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import learnkit as lk
 from learnkit.errors import ArgumentError
 from learnkit.plugins import records, registry
+from learnkit.testing import checks_for
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 3)).astype(np.float32)
 Y = X @ np.asarray([[1.0], [-2.0], [0.5]], dtype=np.float32)
+
+test_it_keeps_the_rules_of_callbacks = checks_for(TensorBoard(tempfile.mkdtemp()))
 
 
 def trainer(**options: Any) -> lk.Trainer:
@@ -90,11 +94,17 @@ def test_each_run_has_a_directory_and_one_that_goes_on_keeps_it(tmp_path: Path) 
     third = TensorBoard(tmp_path)
     fitted.fit(X, Y, epochs=1, batch_size=20, callbacks=[third], verbose=False)  # as after it was loaded
     assert third.path == tmp_path / "fit-2"
+    fourth = TensorBoard(tmp_path)
+    fourth.load_state(first.state())  # as where it was saved with the run
+    fitted.fit(X, Y, epochs=1, batch_size=20, callbacks=[fourth], verbose=False)
+    assert fourth.path == tmp_path / "fit"
 
 
 def test_the_callback_is_made_by_name_and_refuses_a_wrong_interval(tmp_path: Path) -> None:
     made = registry.create("callback", {"name": "tensorboard", "directory": str(tmp_path), "every": 5})
     assert (made.directory, made.every) == (tmp_path, 5)
+    with pytest.raises(ArgumentError, match="TensorBoard: directory is 4, expected a path"):
+        TensorBoard(4)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="TensorBoard: every is 0, expected an integer >= 1"):
         TensorBoard(tmp_path, every=0)
 

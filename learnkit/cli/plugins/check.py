@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +22,10 @@ __all__ = ["check_plugin_command"]
     "backends",
     metavar="NAME",
     multiple=True,
-    help="Run array code on this library only: numpy, strict, torch, fakecupy, cupy. May be given several times.",
+    help=(
+        "Run array code on this library only: numpy, strict, torch, fakecupy, cupy. May be given "
+        "several times."
+    ),
 )
 @json_option
 @click.option("--debug", is_flag=True, expose_value=False, help="On an error show the traceback.")
@@ -86,7 +88,7 @@ def _print(report: PluginReport) -> None:
     passed = sum(result.ok and not result.skipped for result in report.results)
     total = f"{passed} passed" + (f", {len(failed)} failed" if failed else "")
     left = len(report.results) - passed - len(failed)
-    print(f"\n{total}" + (f", {left} skipped" if left else ""), file=sys.stdout)
+    print(f"\n{total}" + (f", {left} skipped" if left else ""))
 
 
 def _source(result: Result) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -131,9 +132,9 @@ class Measured:
             found.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
         share = 1 / self.times.ratio(LEARNKIT, PRODUCTS).median
         rate = 2 * case.multiplications / self.times.median(PRODUCTS) / 1e9
-        found += ["", f"{share:.0%} of a step is its matrix products, which run at {rate:.0f} GFLOP/s"]
+        found += ["", f"{share:.0%} of a step is its matrix products, which run at {rate:.3g} GFLOP/s"]
         if self.memory:
-            each = ", ".join(f"{name} {size / 1e6:,.2f} MB" for name, size in self.memory.items())
+            each = ", ".join(f"{name} {_bytes(size)}" for name, size in self.memory.items())
             found.append(f"memory beyond data and parameters in a step: {each}")
         if self.launches:
             most = sorted(self.launches.items(), key=lambda item: -item[1])[:4]
@@ -160,12 +161,13 @@ def measure(case: Case, settings: Settings, *, profile: bool = False) -> Measure
     of = asdict(case)
     on = {"backend": settings.backend, "device": settings.device}
     gpu = settings.backend.partition(":")[0] == "cupy"
+    torch_on = {"device": "cuda" if gpu else "cpu"}
     makers: dict[str, tuple[str, dict[str, Any]]] = {
         LEARNKIT: ("learnkit.bench.steps:step_run", on),
         PRODUCTS: ("learnkit.bench.steps:product_run", on),
     }
     for peer in settings.against:
-        options = {"device": "cuda"} if peer == "torch" and gpu else {}
+        options = torch_on if peer == "torch" else {}
         makers[MODULES[peer][2]] = (f"learnkit.bench.peers:{peer}_run", options)
     variables = limited_to(settings.threads) | dict(settings.variables or {})
     with ExitStack() as stack:
@@ -181,7 +183,7 @@ def measure(case: Case, settings: Settings, *, profile: bool = False) -> Measure
             rounds=settings.rounds,
             seconds=settings.seconds,
         )
-        memory = _memory(workers, settings, of)
+        memory = _memory(workers, settings, torch_on, of)
         launches = None
         if gpu:
             counter = stack.enter_context(Worker("launches", environment=variables, quiet=True))
@@ -198,17 +200,16 @@ def _compare(losses: Mapping[str, float | None]) -> None:
             raise BackendError(f"{name} computes something else: loss {loss}, learnkit {expected}")
 
 
-def _memory(workers: Mapping[str, Worker], settings: Settings, case: dict[str, Any]) -> dict[str, int]:
-    """Bytes by subject, where they can be counted: NumPy's and PyTorch's on the host."""
-    functions = {}
-    if settings.backend == "numpy":
-        functions[LEARNKIT] = "numpy_bytes"
-        if "torch" in settings.against:
-            functions["PyTorch"] = "torch_bytes"
-    return {
-        name: int(workers[name].call(f"learnkit.bench.memory:{function}", **case))
-        for name, function in functions.items()
-    }
+def _memory(
+    workers: Mapping[str, Worker], settings: Settings, torch_on: dict[str, Any], case: dict[str, Any]
+) -> dict[str, int]:
+    """Bytes by subject, where they can be counted."""
+    on = {"backend": settings.backend, "device": settings.device}
+    found = {LEARNKIT: workers[LEARNKIT].call("learnkit.bench.memory:step_bytes", **on, **case)}
+    if "torch" in settings.against:
+        title = MODULES["torch"][2]
+        found[title] = workers[title].call("learnkit.bench.memory:torch_bytes", **torch_on, **case)
+    return {name: size for name, size in found.items() if size is not None}
 
 
 def advice(measured: Sequence[Measured], started: float | None) -> list[str]:
@@ -231,7 +232,11 @@ def advice(measured: Sequence[Measured], started: float | None) -> list[str]:
         )
     else:
         lines.append("Differences below the spread of the quartiles say nothing.")
-    return lines
+    return [part for line in lines for part in textwrap.wrap(line, 100)]
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:,.2f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
 def microseconds(seconds: float) -> str:

@@ -52,6 +52,6 @@ def measure_memory(bench: Bench) -> list[Line]:
     lines = []
     for name, case, _ in cases(bench):
         lines += bench.compare_bytes(
-            f"memory of a step {name}", "learnkit.bench.memory:numpy_bytes", [peer], **case
+            f"memory of a step {name}", "learnkit.bench.memory:step_bytes", [peer], **case
         )
     return lines

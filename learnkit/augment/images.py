@@ -21,7 +21,7 @@ _FLIP, _SHIFT = stream_id("augment.flip"), stream_id("augment.shift")
 
 @dataclass(frozen=True)
 class RandomFlip(Augmentation):
-    """Mirrors each image with probability ``p``: its last axis ``x[..., ::-1]``, or its height.
+    """Mirrors each image with probability ``p``: ``y[i, j] = x[i, w - 1 - j]``.
 
     Args:
         p: probability for an image, in [0, 1]; default 0.5.

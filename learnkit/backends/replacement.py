@@ -12,7 +12,8 @@ A plugin registers a class under the hook ``learnkit_register_kernels``::
 
 Nothing is replaced until somebody asks for it, with :func:`use_kernels` or ``LEARNKIT_KERNELS``. The methods
 then shadow those of the backend's kernels, on all its devices, and go away at the end of the block. They are
-the process's: other threads see them too.
+the process's: other threads see them too. An elementwise function that is fused (``LEARNKIT_FUSE``) is one
+operation, so the kernels of its parts, such as ``erf`` in GELU, are not called for it.
 """
 
 from __future__ import annotations

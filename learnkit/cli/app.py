@@ -8,22 +8,15 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from learnkit import __version__
-from learnkit.cli.backends import backends
-from learnkit.cli.bench import bench
-from learnkit.cli.components import components
-from learnkit.cli.evaluate import evaluate
-from learnkit.cli.find_lr import find_lr
+from learnkit.cli.commands import learnkit_register_commands, plugin_command, plugin_commands
+from learnkit.cli.options import switch_off_plugins
 from learnkit.cli.output import discard, for_machines, results
-from learnkit.cli.plugins import plugins
-from learnkit.cli.predict import predict
-from learnkit.cli.schedule import schedule
-from learnkit.cli.train import train
-from learnkit.errors import LearnkitError
+from learnkit.errors import LearnkitError, PluginError, did_you_mean
 
 __all__ = ["cli", "run"]
 
@@ -33,7 +26,55 @@ PIPE_CLOSED = 141
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    """The built-in commands, and for a name that is none of them those of plugins."""
+
+    #: Who offers the command that runs, if it is a plugin's.
+    plugin = ""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; a command of a plugin is looked for last."""
+        self.plugin, name = "", args[0]
+        if name in self.commands or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        switch_off_plugins("--no-plugins" in args)
+        found = plugin_command(name)
+        if found is None:
+            raise click.UsageError(
+                f"no such command {name!r}{did_you_mean(name, [*self.commands, *plugin_commands()])}", ctx
+            )
+        command, self.plugin = found
+        return name, command, args[1:]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; what a plugin's command raises is an error of the plugin."""
+        try:
+            return super().invoke(ctx)
+        except (
+            LearnkitError,
+            OSError,
+            MemoryError,
+            click.ClickException,
+            click.exceptions.Exit,
+            click.Abort,
+        ):
+            raise
+        except Exception as error:
+            if not self.plugin:
+                raise
+            raise PluginError(
+                f"the command of {self.plugin} failed: {type(error).__name__}: {error}",
+                hint="this is a bug of the plugin; run with --debug for the traceback",
+            ) from error
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Plugins may add commands: learnkit components command lists all.",
+)
 @click.version_option(__version__, prog_name="learnkit")
 @click.option("--debug", is_flag=True, expose_value=False, help="On an error show the traceback.")
 def cli() -> None:
@@ -46,8 +87,7 @@ def cli() -> None:
     """
 
 
-for command in (train, evaluate, predict, find_lr, schedule, backends, components, plugins, bench):
-    cli.add_command(command)
+learnkit_register_commands(lambda name, command: cli.add_command(cast("click.Command", command), name))
 
 
 def run(arguments: Sequence[str], *, own_process: bool = False) -> int:
@@ -71,7 +111,8 @@ def _is_read_by_a_program(arguments: list[str]) -> bool:
     if {"-h", "--help", "--version"} & set(arguments):
         return False
     command = next((argument for argument in arguments if not argument.startswith("-")), None)
-    return "--json" in arguments or command == "predict"
+    # A plugin's command writes what it likes where it likes.
+    return ("--json" in arguments and command in cli.commands) or command == "predict"
 
 
 def _run(arguments: list[str], debug: bool, as_json: bool) -> int:

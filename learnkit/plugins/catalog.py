@@ -94,7 +94,8 @@ def _found(kind: str, factory: Any, names: list[str], builtin: bool) -> Entry:
 
 
 def _entry(kind: str, factory: Any, names: list[str], builtin: bool) -> Entry:
-    text = inspect.getdoc(factory) or ""
+    # A command is an object, whose function says what it does.
+    text = inspect.getdoc(factory.callback if kind == "command" else factory) or ""
     if text.startswith(f"{getattr(factory, '__name__', '')}("):  # what dataclass writes if there is none
         text = ""
     text = _ROLE.sub(lambda role: "``" + role.group(1).rpartition(".")[2] + "``", text)
@@ -109,7 +110,7 @@ def _entry(kind: str, factory: Any, names: list[str], builtin: bool) -> Entry:
         summary=_sentence(first),
         formula=formula,
         source=None if source is None else " ".join(source.group(1).split()),
-        options=_options(factory),
+        options=_command_options(factory) if kind == "command" else _options(factory),
         tested_on=_TESTED_ON.get(kind, ()) if builtin else (),
     )
 
@@ -157,6 +158,11 @@ def _options(factory: Any) -> tuple[tuple[str, str | None], ...]:
         for p in parameters
         if p.kind is not p.VAR_KEYWORD
     )
+
+
+def _command_options(command: Any) -> tuple[tuple[str, str | None], ...]:
+    """Arguments and options of a command of the command line."""
+    return tuple((parameter.opts[0], None) for parameter in command.params)
 
 
 def plural(kind: str) -> str:

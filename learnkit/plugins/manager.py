@@ -53,7 +53,7 @@ from learnkit.plugins.trace import say, trace
 __all__ = ["DEFAULT_PLUGINS", "GROUP", "PluginManager"]
 
 #: Modules whose components are built in; imported on the first lookup.
-DEFAULT_PLUGINS: tuple[str, ...] = ("learnkit.plugins.builtin",)
+DEFAULT_PLUGINS: tuple[str, ...] = ("learnkit.plugins.builtin", "learnkit.cli.commands")
 
 #: The entry-point group in which third parties announce plugins.
 GROUP = "learnkit"

@@ -138,7 +138,8 @@ class Registry:
         """The kind and name under which an object, its class or a factory is registered."""
         if kind is not None:
             _check_kind(kind)
-        kinds = KINDS if kind is None else (kind,)
+        # A command is a part of nothing, and need not be imported to tell.
+        kinds = tuple(k for k in KINDS if k != "command") if kind is None else (kind,)
         plugins, hidden = self.plugins, ""
         for components in (plugins.in_code, plugins.overriding, plugins.builtin, plugins.third_party):
             for candidate in kinds:

@@ -116,7 +116,7 @@ def test_each_is_used_from_the_command_line(packages: Packages, all_installed: P
     trials = {kind: package.trial() for kind, (package, _) in packages.items()}
     done = run([sys.executable, "-c", TRIALS, json.dumps(trials)], tmp_path, all_installed)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "model.json").is_file()
+    assert (tmp_path / "model.h").is_file()
     assert (tmp_path / "runs" / "digits" / "sample_run-events.jsonl").is_file()
 
 

@@ -206,6 +206,9 @@ def profile(
     is not measured. Every second step is watched, the others are timed as a whole, so that the result says
     what watching adds; of the watched ones the faster half counts, which no other program has disturbed.
 
+    A step that nobody watches may take a shorter way, worked out in advance for plain networks, which the
+    parts do not have; then :attr:`Profile.watched` is more than :attr:`Profile.seconds` by what that saves.
+
     On a GPU the host waits for the device after each operation, so that its time is found where it was asked
     for. That takes away what makes a GPU fast, that host and device work at the same time: the shares are
     those of the parts, and :attr:`Profile.seconds` is what a step takes.

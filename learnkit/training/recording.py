@@ -128,14 +128,9 @@ class _Gradient:
         self._gradient, self._recorder = gradient, recorder
 
     def value_and_grad(self, fn: Callable[[], Array]) -> Array:
-        recorder = self._recorder
-        recorder.reach(FORWARD)
-        token = observer.set(recorder)
-        try:
-            value: Array = self._gradient.value_and_grad(fn)
-        finally:
-            observer.reset(token)
-        recorder.reach(OPTIMIZER)
+        self._recorder.reach(FORWARD)
+        value: Array = self._gradient.value_and_grad(fn)
+        self._recorder.reach(OPTIMIZER)
         return value
 
     def __getattr__(self, name: str) -> Any:
@@ -151,7 +146,7 @@ class Watch:
     """
 
     def __init__(self, trainer: Trainer, recorder: Recorder) -> None:
-        self._trainer, self._plain = trainer, trainer.gradient
+        self._trainer, self._recorder, self._plain = trainer, recorder, trainer.gradient
         self._telling: Any = _Gradient(trainer.gradient, recorder)
         self._modules = [
             (module, type(module), _telling(type(module), label(path, module), recorder))
@@ -159,11 +154,13 @@ class Watch:
         ]
 
     def __enter__(self) -> None:
+        self._token = observer.set(self._recorder)
         self._trainer.gradient = self._telling
         for module, _, telling in self._modules:
             object.__setattr__(module, "__class__", telling)
 
     def __exit__(self, *exc: object) -> None:
+        observer.reset(self._token)
         self._trainer.gradient = self._plain
         for module, plain, _ in self._modules:
             object.__setattr__(module, "__class__", plain)

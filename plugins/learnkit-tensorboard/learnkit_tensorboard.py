@@ -49,7 +49,7 @@ class TensorBoard(Callback):
 
     Args:
         directory: what ``tensorboard --logdir`` is given.
-        name: of the run; a number is added where there is such a run already.
+        run: its name; a number is added where there is such a run already.
         every: steps between two points of ``step/...``, >= 1. Reading the loss waits for the device, so a
             small number slows a GPU down.
 
@@ -57,12 +57,12 @@ class TensorBoard(Callback):
         ArgumentError: ``directory`` is no path, or ``every`` is below 1.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], name: str = "fit", every: int = 50) -> None:
+    def __init__(self, directory: str | os.PathLike[str], run: str = "fit", every: int = 50) -> None:
         if not isinstance(directory, str | os.PathLike):
             raise ArgumentError(f"TensorBoard: directory is {directory!r}, expected a path")
         at_least("TensorBoard", "every", every, 1)
         self.directory = Path(directory)
-        self.name = name
+        self.run = run
         self.every = every
         self.path: Path | None = None
         self._writer: Any = None
@@ -119,7 +119,7 @@ class TensorBoard(Callback):
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"directory": str(self.directory), "name": self.name, "every": self.every}
+        return {"directory": str(self.directory), "run": self.run, "every": self.every}
 
     def state(self) -> dict[str, Any]:
         """Where it writes, so that a run that is loaded goes on there."""
@@ -130,10 +130,10 @@ class TensorBoard(Callback):
 
     def _place(self, goes_on: bool) -> Path:
         """The directory of the run: a new one, or the last of its name for a run that was loaded."""
-        number, path = 1, self.directory / self.name
+        number, path = 1, self.directory / self.run
         while path.exists():
             number, last = number + 1, path
-            path = self.directory / f"{self.name}-{number}"
+            path = self.directory / f"{self.run}-{number}"
         return last if goes_on and number > 1 else path
 
     def _scalars(self, group: str, values: Mapping[str, float], step: int) -> None:

@@ -9,6 +9,7 @@ import pytest
 from learnkit_medical import BoundaryCrossEntropy, SurfaceDice, squared_distance
 from scipy import ndimage
 
+import learnkit as lk
 from learnkit.errors import ArgumentError, DataError, ShapeError
 from learnkit.plugins import records, registry
 from learnkit.testing import checks_for
@@ -166,6 +167,18 @@ def test_surface_dice_does_not_depend_on_the_batches_and_is_nan_without_a_region
     nothing = np.zeros((2, 4, 4))
     assert np.isnan(metric(nothing - 1, nothing))
     assert np.isnan(metric(nothing[:0], nothing[:0]))
+
+
+def test_a_network_is_trained_with_both() -> None:
+    truth = blobs(24, 16, 16)
+    x = (truth + 0.4 * RNG.standard_normal(truth.shape))[:, None].astype(np.float32)
+    model = lk.nn.Conv2d(1, 1, 3, padding=1)
+    trainer = lk.Trainer(
+        model, "boundary_cross_entropy:sigma=2", "adam:lr=0.05", metrics=["surface_dice:tolerance=0"], seed=0
+    )
+    history = trainer.fit(x, truth, epochs=8, batch_size=8, verbose=False)
+    assert history["surface_dice"][-1] > max(0.8, history["surface_dice"][0])
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
 
 
 @pytest.mark.parametrize(

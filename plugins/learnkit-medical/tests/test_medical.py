@@ -174,10 +174,10 @@ def test_a_network_is_trained_with_both() -> None:
     x = (truth + 0.4 * RNG.standard_normal(truth.shape))[:, None].astype(np.float32)
     model = lk.nn.Conv2d(1, 1, 3, padding=1)
     trainer = lk.Trainer(
-        model, "boundary_cross_entropy:sigma=2", "adam:lr=0.05", metrics=["surface_dice:tolerance=0"], seed=0
+        model, "boundary_cross_entropy:sigma=2", "adam:lr=0.05", metrics=["surface_dice"], seed=0
     )
-    history = trainer.fit(x, truth, epochs=8, batch_size=8, verbose=False)
-    assert history["surface_dice"][-1] > max(0.8, history["surface_dice"][0])
+    history = trainer.fit(x, truth, epochs=15, batch_size=8, verbose=False)
+    assert history["surface_dice"][0] < 0.9 < history["surface_dice"][-1]
     assert history["loss"][-1] < 0.5 * history["loss"][0]
 
 

@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from learnkit.backends.base import Array
+from learnkit.backends.compiled_norms import CompiledNormKernels
+from learnkit.backends.compiled_rows import SHARED, over_rows, plain, suits
 from learnkit.backends.numpy import NumpyKernels
-from learnkit.backends.threads import share
 
-__all__ = ["CompiledKernels", "over_rows"]
+__all__ = ["CompiledKernels"]
 
-#: From so many elements on, threads share the rows; fewer are done before another thread has woken up.
-_SHARED = 100_000
 #: Up to so many elements a few NumPy calls take no longer than it takes to call a compiled loop.
 _SMALL = 16384
 _LABELS = (np.dtype("int64"), np.dtype("int32"))
@@ -37,44 +36,45 @@ def _loops() -> Any:
 _loaded: Any = None
 
 
-def over_rows(loop: Any, n: int, elements: int, *arguments: Any) -> None:
-    """``loop(lo, hi, *arguments)`` over ``n`` rows with so many elements in all."""
-    if elements < _SHARED:
-        loop(0, n, *arguments)
-    else:
-        share(lambda lo, hi: loop(lo, hi, *arguments), n, 1)
-
-
-def _plain(x: Array) -> Array:
-    """Contiguous, aligned and not read-only, as compiled loops take it."""
-    return x if x.flags.carray else np.array(x, order="C")
-
-
-def _suits(*arrays: Array) -> bool:
-    """Whether all are float32, or all float64, with at least one element."""
-    dtype = arrays[0].dtype
-    return dtype.char in "fd" and dtype.isnative and all(a.dtype == dtype and a.size for a in arrays)
-
-
-class CompiledKernels(NumpyKernels):
+class CompiledKernels(CompiledNormKernels, NumpyKernels):
     """NumPy's kernels with compiled loops in the hot places."""
 
     def relu_backward(self, g: Array, y: Array) -> Array:
-        if g.size <= _SMALL or not _suits(g, y) or g.shape != y.shape:
+        if g.size <= _SMALL or not suits(g, y) or g.shape != y.shape:
             return super().relu_backward(g, y)
         out = np.empty(g.shape, g.dtype)
-        arguments = _plain(g).reshape(-1), _plain(y).reshape(-1), out.reshape(-1)
+        arguments = plain(g).reshape(-1), plain(y).reshape(-1), out.reshape(-1)
         over_rows(_loops().relu_backward, g.size, g.size, *arguments)
         return out
 
+    def bias_relu_in_place(self, y: Array, bias: Array) -> None:
+        over_rows(_loops().bias_relu_in_place, y.shape[0], y.size, y, bias)
+
+    def mask_in_place(self, g: Array, y: Array) -> None:
+        over_rows(_loops().mask_in_place, g.size, g.size, g.reshape(-1), y.reshape(-1))
+
+    def cross_entropy_step(self, z: Array, labels: Array) -> tuple[Array, Array] | None:
+        if z.size > SHARED or labels.dtype not in _LABELS:
+            return super().cross_entropy_step(z, labels)
+        n, dtype = z.shape[0], z.dtype
+        losses, dz, outside = np.empty(n, dtype), np.empty(z.shape, dtype), np.zeros(1, np.int8)
+        loops = _loops()
+        step = loops.cross_entropy_step_32 if dtype.char == "f" else loops.cross_entropy_step_64
+        loss = step(z, labels, losses, dz, outside)
+        return None if outside[0] else (dtype.type(loss), dz)
+
+    def mean_softmax_cross_entropy(self, z: Array, labels: Array) -> tuple[Array, Array]:
+        losses, p = self.softmax_cross_entropy(z, labels)
+        return losses.dtype.type(_loops().row_sum(losses)) / losses.dtype.type(losses.shape[0]), p
+
     def softmax_cross_entropy(self, z: Array, labels: Array) -> tuple[Array, Array]:
-        if not _suits(z) or labels.dtype not in _LABELS:
+        if not suits(z) or labels.dtype not in _LABELS:
             return super().softmax_cross_entropy(z, labels)
         losses, p = np.empty(z.shape[0], z.dtype), np.empty(z.shape, z.dtype)
         loops = _loops()
         loop = loops.softmax_cross_entropy_32 if z.dtype.char == "f" else loops.softmax_cross_entropy_64
         outside = np.zeros(1, np.int8)
-        over_rows(loop, z.shape[0], z.size, _plain(z), _plain(labels), losses, p, outside)
+        over_rows(loop, z.shape[0], z.size, plain(z), plain(labels), losses, p, outside)
         if outside[0]:
             raise IndexError(f"a label is outside 0 .. {z.shape[1] - 1}, the classes of the logits")
         return losses, p

@@ -11,7 +11,7 @@ import numpy as np
 
 from learnkit.backends.numba_functions import exp_32, exp_64, log_32, log_64
 
-__all__ = ["bias_relu", "relu_backward", "row_sum", "softmax_cross_entropy_32", "softmax_cross_entropy_64"]
+__all__ = ["bias_relu_in_place", "cross_entropy_step_32", "cross_entropy_step_64", "mask_in_place", "relu_backward", "row_sum", "softmax_cross_entropy_32", "softmax_cross_entropy_64"]
 
 _exact = numba.njit(nogil=True, error_model="numpy", cache=True)
 
@@ -36,20 +36,29 @@ def relu_backward(lo, hi, g, y, out):  # type: ignore[no-untyped-def]
 
 
 @_exact
-def bias_relu(lo, hi, y, bias):  # type: ignore[no-untyped-def]
-    """``max(y + bias, 0)`` in place; NaN stays NaN."""
-    zero = y.dtype.type(0)
-    for r in range(lo, hi):
-        row = y[r]
-        for j in range(bias.shape[0]):
-            v = row[j] + bias[j]
-            row[j] = zero if v < zero else v
+def mask_in_place(lo, hi, g, y):  # type: ignore[no-untyped-def]
+    """:func:`relu_backward` written over ``g``: one argument, so that the compiler sees no overlap of two."""
+    a, b = g[lo:hi], y[lo:hi]
+    zero = a.dtype.type(0)
+    for i in range(a.shape[0]):
+        a[i] = a[i] if b[i] > 0 else zero
 
 
 @numba.njit(inline="always")
 def _ordered(bits, shift, mask):  # type: ignore[no-untyped-def]
     """Integers in the order of the floating-point numbers of these bits, and back again."""
     return bits ^ ((bits >> shift) & mask)
+
+
+@_exact
+def bias_relu_in_place(lo, hi, y, bias):  # type: ignore[no-untyped-def]
+    """``max(y + bias, 0)``; NaN stays NaN."""
+    zero = y.dtype.type(0)
+    for r in range(lo, hi):
+        row = y[r]
+        for j in range(bias.shape[0]):
+            v = row[j] + bias[j]
+            row[j] = zero if v < zero else v
 
 
 def _softmax_cross_entropy(exp, log, integer, shift, mask):  # type: ignore[no-untyped-def]
@@ -71,7 +80,7 @@ def _softmax_cross_entropy(exp, log, integer, shift, mask):  # type: ignore[no-u
                 for j in range(k):
                     out[j] = row[j] - high
                 label = labels[r]
-                if 0 <= label < k:
+                if -k <= label < k:  # below 0 it counts from the end, as with NumPy
                     losses[r] = out[label]
                 else:
                     outside[0] = 1
@@ -96,3 +105,27 @@ softmax_cross_entropy_32 = _exact(
 softmax_cross_entropy_64 = _exact(
     _softmax_cross_entropy(exp_64, log_64, np.int64, np.int64(63), np.int64(0x7FFFFFFFFFFFFFFF))
 )
+
+
+def _cross_entropy_step(softmax_cross_entropy):  # type: ignore[no-untyped-def]
+    def step(z, labels, losses, p, outside):  # type: ignore[no-untyped-def]
+        """The mean loss of a small batch, and in ``p`` its gradient with respect to ``z``."""
+        n = z.shape[0]
+        softmax_cross_entropy(0, n, z, labels, losses, p, outside)
+        rows = p.dtype.type(n)
+        share = p.dtype.type(1) / rows
+        flat = p.reshape(p.size)
+        for i in range(flat.shape[0]):
+            flat[i] *= share
+        for r in range(n):
+            if 0 <= labels[r] < z.shape[1]:
+                p[r, labels[r]] -= share
+            else:
+                outside[0] = 1
+        return row_sum(losses) / rows
+
+    return step
+
+
+cross_entropy_step_32 = _exact(_cross_entropy_step(softmax_cross_entropy_32))
+cross_entropy_step_64 = _exact(_cross_entropy_step(softmax_cross_entropy_64))

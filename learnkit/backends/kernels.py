@@ -14,12 +14,13 @@ import array_api_compat
 
 from learnkit.backends import random, scatter, special
 from learnkit.backends.base import Array
+from learnkit.backends.norms import NormKernels
 from learnkit.backends.windows import WindowKernels
 
 __all__ = ["Kernels"]
 
 
-class Kernels(WindowKernels):
+class Kernels(WindowKernels, NormKernels):
     """Generic kernels over the namespace ``xp``.
 
     Methods ending in ``_into`` write into a given array where the library can and return it; a caller
@@ -214,6 +215,13 @@ class Kernels(WindowKernels):
         """The mean of the losses of :meth:`softmax_cross_entropy`, a 0-d array, and ``p``."""
         losses, p = self.softmax_cross_entropy(z, labels)
         return self.xp.mean(losses), p
+
+    def cross_entropy_step(self, z: Array, labels: Array) -> tuple[Array, Array] | None:
+        """:meth:`mean_softmax_cross_entropy` and its gradient with respect to ``z``, in one pass.
+
+        ``None`` where there is no such pass, or a label is outside the classes: it may be one to leave out.
+        """
+        return None
 
     def mean_softmax_cross_entropy_backward(self, g: Array, p: Array, labels: Array) -> Array:
         """``(p - onehot(labels)) * g / n`` for a 0-d ``g``."""

@@ -12,6 +12,7 @@ from learnkit.backends import scatter, special
 from learnkit.backends.base import Array, Backend, size_of
 from learnkit.backends.engine import engine
 from learnkit.backends.kernels import Kernels
+from learnkit.backends.numpy_norms import NumpyNormKernels
 from learnkit.backends.numpy_windows import NumpyWindowKernels
 from learnkit.errors import ArgumentError
 
@@ -23,7 +24,7 @@ _BLOCK = 16384
 _FEW = 48
 #: Up to this many elements BLAS is faster with a copy of a transposed matrix than with the view, by far so
 #: when it would share such a product among threads.
-_COPIED = 16384
+COPIED = 16384
 #: Up to this many elements NumPy's maximum is faster of two arrays than of an array and a number.
 _SMALL = 65536
 
@@ -120,7 +121,7 @@ def erf32(x: Array, out: Array) -> None:
     np.maximum(out, -1.0, out=out)
 
 
-class NumpyKernels(NumpyWindowKernels, Kernels):
+class NumpyKernels(NumpyWindowKernels, NumpyNormKernels, Kernels):
     """NumPy's own ways: results written in place, fancy indexing, few Python steps a call.
 
     A training step of a small network takes some 150 microseconds in all, so what counts here is the
@@ -204,22 +205,40 @@ class NumpyKernels(NumpyWindowKernels, Kernels):
 
     def product_with_transpose(self, a: Array, b: Array) -> Array:
         transposed = b.T
-        return a @ (np.ascontiguousarray(transposed) if b.size <= _COPIED else transposed)
+        return a @ (np.ascontiguousarray(transposed) if b.size <= COPIED else transposed)
 
     def relu(self, x: Array) -> Array:
-        if x.size > _SMALL or x.ndim != 2:
-            return np.maximum(x, 0)
-        key = (x.shape, x.dtype)
-        zeros = self._cache.get(key)
-        if zeros is None:
-            zeros = np.zeros(x.shape, dtype=x.dtype)
-            self._remember(key, zeros)
-        return np.maximum(x, zeros)
+        return np.maximum(x, 0 if x.size > _SMALL or x.ndim != 2 else self._zeros(x))
 
     def relu_backward(self, g: Array, y: Array) -> Array:
         kept = np.greater(y, 0).astype(g.dtype)
         kept *= g
         return kept
+
+    # For a step that is planned (training/plan.py): contiguous arrays of one dtype, some of them written over.
+
+    def bias_relu_in_place(self, y: Array, bias: Array) -> None:
+        """``max(y + bias, 0)`` for the rows of ``y``."""
+        y += bias
+        np.maximum(y, self._zeros(y) if y.size <= _SMALL else 0, out=y)
+
+    def mask_in_place(self, g: Array, y: Array) -> None:
+        """:meth:`relu_backward`, in the place of ``g``."""
+        g *= np.greater(y, 0).astype(g.dtype)
+
+    def cross_entropy_step(self, z: Array, labels: Array) -> tuple[Array, Array] | None:
+        if labels.min() < 0 or labels.max() >= z.shape[1]:
+            return None
+        loss, p = self.mean_softmax_cross_entropy(z, labels)
+        return loss, self.mean_softmax_cross_entropy_backward(self.one(loss), p, labels)
+
+    def _zeros(self, x: Array) -> Array:
+        key = (x.shape, x.dtype)
+        zeros = self._cache.get(key)
+        if zeros is None:
+            zeros = np.zeros(x.shape, dtype=x.dtype)
+            self._remember(key, zeros)
+        return zeros
 
     def softmax(self, z: Array) -> Array:
         e = np.subtract(z, np.maximum.reduce(z, axis=-1, keepdims=True))

@@ -99,6 +99,13 @@ class Loss:
         values, weights = self.terms(y_pred, y_true)
         return reduced(values, weights, None, "mean")
 
+    def with_gradient(self, y_pred: Array, y_true: Array) -> tuple[Array, Array] | None:
+        """:meth:`mean` of plain arrays and its gradient with respect to ``y_pred``, both in one pass.
+
+        ``None``, as by default, where there is no such pass.
+        """
+        return None
+
     def terms(self, y_pred: Array, y_true: Array, mask: Array | None = None) -> tuple[Array, Array | None]:
         """The numbers that are reduced, and what each of them counts.
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from learnkit.autodiff.rules import layers
 from learnkit.autodiff.rules.losses import mean_softmax_cross_entropy
-from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.checks import check_number
 from learnkit.losses.classes import (
     BALANCED,
@@ -75,6 +75,14 @@ class CrossEntropy(ClassLoss):
         if self.weight is None and not self.label_smoothing and self._are_plain(y_pred, y_true):
             return mean_softmax_cross_entropy(y_pred, y_true, self.ignore_index)
         return super().mean(y_pred, y_true)
+
+    def with_gradient(self, y_pred: Array, y_true: Array) -> tuple[Array, Array] | None:
+        plain = self.weight is None and not self.label_smoothing and self.reduction == "mean"
+        if not plain or not self._are_plain(y_pred, y_true):
+            return None
+        if self.ignore_index is not None and 0 <= self.ignore_index < y_pred.shape[1]:
+            return None
+        return kernels_of(y_pred).cross_entropy_step(y_pred, y_true)
 
     def _are_plain(self, y_pred: Array, y_true: Array) -> bool:
         """Whether logits are (batch, classes) and targets class numbers (batch,)."""

@@ -22,12 +22,13 @@ class GradientVector:
 
     Attributes:
         vector: the gradient of the last call.
+        views: of it, by leaf path.
     """
 
     def __init__(self, model: Module, parameters: ParameterVector) -> None:
         self.vector = parameters.zeros()
         leaves = model.parameters()
-        views = parameters.layout.views(self.vector)
+        self.views = views = parameters.layout.views(self.vector)
         # Made once: what stands for the parameters, and where their gradients arrive.
         self._all = [(leaf, leaf.array, Leaf(0, views[path], path)) for path, leaf in leaves.items()]
         self._parts = self._all
@@ -43,6 +44,25 @@ class GradientVector:
                 self._parts.append((leaf, array, node))
         self._variables = {leaf: Variable(array, node) for leaf, array, node in self._parts}
 
+    @property
+    def partial(self) -> bool:
+        """Whether some leaves are frozen."""
+        return len(self._parts) != len(self._all)
+
+    def check(self) -> None:
+        """Refuse a model whose parameters were laid out anew, for another trainer.
+
+        Raises:
+            ArgumentError: that is so.
+        """
+        for leaf, array, _ in self._parts:
+            if leaf.array is not array:
+                raise ArgumentError(
+                    "the parameters of this model now lie in another vector, "
+                    "so a step here would not reach it",
+                    hint="a model belongs to the Trainer, or initialize(), that was given it last; use that",
+                )
+
     def value_and_grad(self, fn: Callable[[], Array]) -> Array:
         """The value of ``fn()``, a 0-d loss of the model's parameters, with its gradient in ``vector``.
 
@@ -51,13 +71,8 @@ class GradientVector:
             ArgumentError: another ParameterVector has taken the model over.
         """
         level = new_level()
-        for leaf, array, node in self._parts:
-            if leaf.array is not array:
-                raise ArgumentError(
-                    "the parameters of this model now lie in another vector, "
-                    "so a step here would not reach it",
-                    hint="a model belongs to the Trainer, or initialize(), that was given it last; use that",
-                )
+        self.check()
+        for _, _, node in self._parts:
             node.restart(level)
         with substituting(self._variables):
             loss = fn()

@@ -24,6 +24,7 @@ from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.components import component, named_metrics
 from learnkit.training.history import History
+from learnkit.training.plan import StepPlan, fits, plannable
 from learnkit.training.rows import Rows, as_features, augmented, check_at_least_one, place
 from learnkit.training.saved import Saved
 from learnkit.training.special import flush, is_special, special_step
@@ -156,6 +157,8 @@ class Trainer(Weights, Saved):
             else [path for path, stays in zip(self.parameters.layout.paths, still, strict=True) if stays]
         )
         self._special = is_special(self._running)
+        self._plans: dict[tuple[int, ...], Any] = {}
+        self._plannable = not self.gradient.partial and plannable(self.model, self.backend.kernels)
 
     def _current(self) -> Optimizer:
         """The optimizer that a step made now would run."""
@@ -222,20 +225,45 @@ class Trainer(Weights, Saved):
         if self._special:
             with self.backend.quiet():
                 return special_step(self, self._running, rows)
+        plan = self._plan(rows) if self._plannable else None
+        if plan is not None:
+            with self.backend.quiet():
+                loss = plan.value_and_grad(rows.x, rows.y, rows.weight)
+                self._update()
+            return loss
         # The update belongs to the step: if it fails, running statistics stay as they were too.
         with self.backend.quiet(), training(self.seed, self.steps_done):
             loss = self.gradient.value_and_grad(lambda: self.loss(self.model(rows.x), rows.y, rows.weight))
-            update_in_place(
-                self._running,
-                self.parameters.theta,
-                self.gradient.vector,
-                self.optimizer_state,
-                views=self.leaf_views,
-                blocks=self.backend.on_host,
-            )
-            for leaf in self._constrained:
-                apply_to(leaf)
+            self._update()
         return loss
+
+    def _update(self) -> None:
+        """The optimizer's step, for the gradient at hand."""
+        update_in_place(
+            self._running,
+            self.parameters.theta,
+            self.gradient.vector,
+            self.optimizer_state,
+            views=self.leaf_views,
+            blocks=self.backend.on_host,
+        )
+        for leaf in self._constrained:
+            apply_to(leaf)
+
+    def _plan(self, rows: Rows) -> StepPlan | None:
+        """What :mod:`learnkit.training.plan` worked out for batches of this shape, if it holds."""
+        kernels, x = self.backend.kernels, rows.x
+        layers = self.model.layers
+        if len(x.shape) != 2 or x.dtype is not self.gradient.vector.dtype or not fits(kernels):
+            return None
+        known = self._plans.get(x.shape)
+        if known is None or known[0] is not layers or known[1] is not self.loss:
+            if not plannable(self.model, kernels, x.shape[1]):
+                return None
+            if len(self._plans) > 8:
+                self._plans.clear()
+            known = self._plans[x.shape] = layers, self.loss, StepPlan(self.model, self.gradient, self.loss, x)
+        return known[2]
 
     def flush(self) -> bool:
         """Make the update for the batches accumulated since the last one, as ``fit`` does after an epoch.

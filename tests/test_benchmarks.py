@@ -27,6 +27,7 @@ WITH_OPTIONS = (
     "import_time",
     "mlp_step",
     "optimizers",
+    "plugin_startup",
     "plugin_loss",
 )
 

@@ -15,6 +15,7 @@ EXAMPLES = sorted((ROOT / "examples").glob("[0-9]*.py"))
 QUICK = {
     "04_optimization_algorithms": ["--epochs", "1"],
     "05_learning_rate_strategies": ["--epochs", "1"],
+    "06_convolution": ["--epochs", "1"],
 }
 
 
@@ -114,3 +115,14 @@ def test_schedules_begin_and_end_where_they_should():
     assert (rows["one cycle"][0], rows["one cycle"][10]) == (0.004, 0)
     assert rows["step decay"][9:] == [0.0125, 0.0063]
     assert len(re.findall(r"^   (?:[a-z ]+) +\d\.\d\de[-+]\d\d ", printed, re.MULTILINE)) == 4
+
+
+def test_convolution_agrees_with_its_equations_and_learns():
+    printed = run("06_convolution", "--epochs", "2")
+    differences = numbers_after("equation differ by", printed)
+    assert len(differences) == 2
+    assert max(differences) < 1e-12
+    assert "++++++++" in printed.split("2. ")[0]
+    table = re.findall(r"^   (convolution|dense) +(\d+) +\S+ +\S+ +(\d\.\d{4})$", printed, re.MULTILINE)
+    assert [(name, int(size)) for name, size, _ in table] == [("convolution", 6090), ("dense", 4810)]
+    assert all(float(accuracy) > 0.5 for *_, accuracy in table)

@@ -44,11 +44,7 @@ class Window(NamedTuple):
 
     def outputs(self, size: Pair) -> Pair:
         """How many positions it has on an image of height and width ``size``; below 1 if it does not fit."""
-        h, w = (
-            (n + sum(p) - r) // s + 1
-            for n, p, r, s in zip(size, self.padding, self.reach, self.stride, strict=True)
-        )
-        return h, w
+        return _outputs(self, tuple(size))
 
     def offsets(self) -> Iterator[Pair]:
         """The places ``(i, j)`` within the window, row by row."""
@@ -80,6 +76,15 @@ class Window(NamedTuple):
         if high <= low:
             return None
         return slice(low, high), slice(low * s + first, (high - 1) * s + first + 1, s)
+
+
+@functools.lru_cache(256)
+def _outputs(window: Window, size: Pair) -> Pair:
+    h, w = (
+        (n + sum(p) - r) // s + 1
+        for n, p, r, s in zip(size, window.padding, window.reach, window.stride, strict=True)
+    )
+    return h, w
 
 
 @functools.lru_cache(256)

@@ -39,8 +39,10 @@ def test_plugins(learnkit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("learnkit.plugins.records", lambda: found)
     lines = learnkit("plugins").out.splitlines()
     assert lines == [
-        "learnkit-lion  0.1.0  ok      optimizer: lion",
-        "learnkit-bad   0.2    failed  ModuleNotFoundError: No module named 'foo'",
+        "plugin         version  status  what it offers, or why it cannot be used",
+        "learnkit-lion  0.1.0    ok      optimizer: lion",
+        "learnkit-bad   0.2      failed  ModuleNotFoundError: No module named 'foo'",
+        "more on one of them: learnkit plugins info bad",
     ]
     listed = learnkit("plugins", "list", "--json").json["plugins"]
     assert listed[0]["components"] == {"optimizer": ["lion"]}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from learnkit.backends import threads
 from learnkit.backends.base import Array
 from learnkit.backends.windows import Window, WindowKernels, overlaps
 
@@ -13,6 +15,8 @@ __all__ = ["NumpyWindowKernels"]
 
 #: Bytes of pixels that are rearranged and multiplied at once.
 _PIECE = 1 << 21
+#: From so many pixels on, threads share the images.
+_SHARED = 1 << 17
 #: Up to this many pixels in a column, laying out columns costs less than several products.
 _SHORT = 32
 
@@ -111,45 +115,52 @@ class NumpyWindowKernels(WindowKernels):
     def max_pool2d(self, x: Array, window: Window) -> Array:
         size = x.shape[2:]
         outputs = window.outputs(size)
+        y = np.empty((*x.shape[:2], *outputs), dtype=x.dtype)
         places = overlaps(window, size)
         _, _, there, here = places[0]
-        if all(s.stop - s.start == n for s, n in zip(there[1:], outputs, strict=True)):
-            y, places = x[here].copy(), places[1:]  # covers all of the result: a copy, and not a comparison
-        else:
-            y = np.full((*x.shape[:2], *outputs), -np.inf, dtype=x.dtype)
-        for _, _, there, here in places:
-            np.maximum(y[there], x[here], out=y[there])
+        covered = all(s.stop - s.start == n for s, n in zip(there[1:], outputs, strict=True))
+
+        def largest(x: Array, y: Array) -> None:
+            if covered:  # all of the result: a copy, and not a comparison
+                y[...] = x[here]
+            else:
+                y[...] = -np.inf
+            for _, _, out, pixels in places[covered:]:
+                np.maximum(y[out], x[pixels], out=y[out])
+
+        _by_planes(largest, x, y)
         return y
 
     def max_pool2d_backward(self, g: Array, x: Array, y: Array, window: Window) -> Array:
         dx = np.zeros(x.shape, dtype=g.dtype)
-        left = np.ones(y.shape, dtype=bool)
         apart = all(s >= r for s, r in zip(window.stride, window.reach, strict=True))
-        for _, _, there, here in overlaps(window, x.shape[2:]):
-            hit = x[here] == y[there]
-            hit &= left[there]
-            left[there] ^= hit
-            if apart:
-                np.multiply(g[there], hit, out=dx[here])
-            else:
-                dx[here] += g[there] * hit
+
+        def spread(dx: Array, g: Array, x: Array, y: Array) -> None:
+            for there, here, hit in _hits(x, y, window):
+                if apart:
+                    np.multiply(_bits(g[there]), hit, out=_bits(dx[here]))
+                else:
+                    dx[here] += _kept(g[there], hit)
+
+        _by_planes(spread, dx, g, x, y)
         return dx
 
     def max_pool2d_select(self, v: Array, x: Array, y: Array, window: Window) -> Array:
         total = np.zeros(y.shape, dtype=v.dtype)
-        left = np.ones(y.shape, dtype=bool)
-        for _, _, there, here in overlaps(window, x.shape[2:]):
-            hit = x[here] == y[there]
-            hit &= left[there]
-            left[there] ^= hit
-            total[there] += v[here] * hit
+        for there, here, hit in _hits(x, y, window):
+            total[there] += _kept(v[here], hit)
         return total
 
     def window_sum(self, x: Array, window: Window) -> Array:
         for one, outputs in self._one_axis_each(window, x.shape[2:]):
             y = np.zeros((*x.shape[:2], *outputs), dtype=x.dtype)
-            for _, _, there, here in overlaps(one, x.shape[2:]):
-                y[there] += x[here]
+            places = overlaps(one, x.shape[2:])
+
+            def add(x: Array, y: Array, places: Any = places) -> None:
+                for _, _, there, here in places:
+                    y[there] += x[here]
+
+            _by_planes(add, x, y)
             x = y
         return x
 
@@ -158,10 +169,44 @@ class NumpyWindowKernels(WindowKernels):
         sizes = [(size[0], g.shape[3]), tuple(size)]
         for (one, _), shape in zip(reversed(steps), sizes, strict=True):
             dx = np.zeros((*g.shape[:2], *shape), dtype=g.dtype)
-            for _, _, there, here in overlaps(one, shape):
-                dx[here] += g[there]
+            places = overlaps(one, shape)
+
+            def add(dx: Array, g: Array, places: Any = places) -> None:
+                for _, _, there, here in places:
+                    dx[here] += g[there]
+
+            _by_planes(add, dx, g)
             g = dx
         return g
+
+
+def _hits(x: Array, y: Array, window: Window) -> Any:
+    """For each place of the window: where it lies, and whether it is the first with the largest pixel."""
+    left = np.ones(y.shape, dtype=bool)
+    for _, _, there, here in overlaps(window, x.shape[2:]):
+        hit = x[here] == y[there]
+        hit &= left[there]
+        left[there] ^= hit
+        yield there, here, hit
+
+
+def _bits(x: Array) -> Array:
+    """The numbers as integers of the same bits."""
+    return x.view(np.dtype(f"i{x.itemsize}"))
+
+
+def _kept(x: Array, hit: Array) -> Array:
+    """``x`` where ``hit``, else 0. As a product of bits: infinity times 0 would be NaN."""
+    return np.multiply(_bits(x), hit).view(x.dtype)
+
+
+def _by_planes(function: Callable[..., None], *arrays: Array) -> None:
+    """``function`` on arrays of images, which threads share if there is much to do."""
+    n = arrays[0].shape[0]
+    if n > 1 and arrays[0].size >= _SHARED:
+        threads.share(lambda start, stop: function(*(a[start:stop] for a in arrays)), n, 1)
+    else:
+        function(*arrays)
 
 
 def _shifted(x: Array, window: Window) -> Any:
@@ -184,7 +229,11 @@ def _shifted(x: Array, window: Window) -> Any:
             held = np.zeros((kw, c, high, b, across), dtype=x.dtype)
         piece = slice(start, start + b)
         images = x[piece].transpose(1, 2, 0, 3)
-        for j, found in columns:
-            if found is not None:
-                held[j, :, above : above + h, :, found[0]] = images[..., found[1]]
+
+        def lay_out(held: Array, images: Array) -> None:
+            for j, found in columns:
+                if found is not None:
+                    held[:, j, above : above + h, :, found[0]] = images[..., found[1]]
+
+        _by_planes(lay_out, held.transpose(1, 0, 2, 3, 4), images)
         yield piece, held

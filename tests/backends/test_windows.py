@@ -94,6 +94,7 @@ def kernels(request, backend, monkeypatch):
         monkeypatch.setattr(made, "columns_at_once", 1)
         monkeypatch.setattr("learnkit.backends.numpy_windows._PIECE", 1)
         monkeypatch.setattr("learnkit.backends.numpy_windows._SHORT", 0)
+        monkeypatch.setattr("learnkit.backends.numpy_windows._SHARED", 0)
         return made
     return Kernels(backend.xp, in_place=request.param == "generic")
 
@@ -214,6 +215,19 @@ def test_maxima_of_what_is_not_a_number_or_infinite(backend, kernels):
     dx = backend.to_numpy(kernels.max_pool2d_backward(g, given, y, window))
     corners = [(0, 0), (0, 1), (0, 3), (1, 0), (3, 0), (1, 3), (3, 1), (3, 3)]
     assert [dx[0, 0, r, q] for r, q in corners] == [1.0] * 8
+
+
+def test_an_infinite_gradient_goes_where_it_belongs_and_nowhere_else(backend, kernels):
+    for window in (Window((2, 2), (2, 2)), Window((2, 2))):
+        x = np.arange(16.0).reshape(1, 1, 4, 4)
+        given = backend.asarray(x)
+        y = kernels.max_pool2d(given, window)
+        dx = backend.to_numpy(kernels.max_pool2d_backward(y * np.inf, given, y, window))
+        assert np.array_equal(np.isinf(dx), np.isin(x, backend.to_numpy(y)))
+        assert not np.isnan(dx).any()
+        v = backend.asarray(np.where(np.isin(x, backend.to_numpy(y)), 1.0, np.inf))
+        selected = kernels.max_pool2d_select(v, given, y, window)
+        backend.assert_array(selected, np.ones(y.shape))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from learnkit.backends.engine import engine
 from learnkit.fuse.fused import Fused
-from learnkit.fuse.update import fused_update
+from learnkit.fuse.update import FusedUpdate, bound_update
 
-__all__ = ["Fused", "engine", "fused_update"]
+__all__ = ["Fused", "FusedUpdate", "bound_update", "engine"]

@@ -14,43 +14,53 @@ from learnkit.fuse.launch import library_of
 from learnkit.fuse.options import options_of, shadow
 from learnkit.fuse.trace import Argument
 
-__all__ = ["fused_update"]
+__all__ = ["FusedUpdate", "bound_update"]
 
 #: By class and fixed options.
 _kernels: dict[Any, Kernel] = {}
 
 
-def fused_update(rule: Any, vectors: list[Array], lr: float, step: int) -> bool:
-    """Run ``rule.update`` in place on theta, gradient and slots; whether it was done.
+class FusedUpdate:
+    """``rule.update`` as a kernel on given vectors, in place; made by :func:`bound_update`."""
 
-    ``False`` leaves everything as it was: the rule does something that cannot be fused, or the arrays are
-    those of another library.
+    def __init__(self, kernel: Kernel, vectors: list[Array], numbers: Mapping[str, float]) -> None:
+        self._kernel = kernel
+        self._vectors = vectors
+        self._numbers = numbers
+        self._shape = vectors[0].shape
+
+    def __call__(self, lr: float, step: int) -> bool:
+        """One update; ``False`` leaves everything as it was: the rule does something that cannot be fused."""
+        numbers = {**self._numbers, " lr": float(lr), " step": step}
+        return self._kernel.run(self._vectors, numbers, self._shape) is not NotImplemented
+
+
+def bound_update(rule: Any, vectors: list[Array]) -> FusedUpdate | None:
+    """``rule.update`` in place on theta, gradient and slots, or ``None`` for arrays of another library.
 
     Args:
         rule: a frozen dataclass with ``update(theta, grad, *slots, lr, step)``, elementwise. Its real
             hyper-parameters are arguments of the kernel, so that another value costs no compilation.
         vectors: theta, gradient and slots, contiguous vectors of one length.
-        lr, step: of the update.
     """
     theta = vectors[0]
-    library = "numpy" if type(theta) is np.ndarray else library_of(theta)
-    if not library or (library == "numpy" and engine() == "off"):
-        return False
+    library = library_of(theta)
     shape = theta.shape
-    if len(shape) != 1 or not shape[0] or any([v.shape != shape for v in vectors]):
-        return False
+    if not library or (library == "numpy" and engine() == "off"):
+        return None
+    if len(shape) != 1 or not shape[0] or any(v.shape != shape for v in vectors):
+        return None
     numbers, fixed = options_of(rule)
     try:
         key = (type(rule), fixed, library, *[v.dtype for v in vectors])
         kernel = _kernels.get(key)
     except TypeError:  # an option that cannot be hashed
-        return False
+        return None
     if kernel is None:
         if len(_kernels) > 256:
             _kernels.clear()
         kernel = _kernels[key] = _kernel(rule, vectors, library)
-    made = kernel.run(vectors, {**numbers, " lr": float(lr), " step": step}, shape)
-    return made is not NotImplemented
+    return FusedUpdate(kernel, vectors, numbers)
 
 
 def _kernel(rule: Any, vectors: list[Array], library: str) -> Kernel:

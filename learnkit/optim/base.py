@@ -51,6 +51,11 @@ class State:
     layout: Layout = field(default_factory=Layout)
     flat: bool = False
     pending: int = 0
+    #: The update as the engine last ran it, for as long as rule and arrays are the same.
+    bound: Any = field(default=None, init=False, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "bound": None}
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ cache, which is several times faster. The numbers are the same, bit for bit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import Any
 
 from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.layout import Layout
-from learnkit.fuse import fused_update
+from learnkit.fuse import bound_update
 from learnkit.optim.base import Optimizer, State
 from learnkit.optim.compose import Chain
 from learnkit.optim.grouping import Groups
@@ -110,7 +111,10 @@ def _rule_in_place(
 def _elementwise(optimizer: Optimizer, vectors: list[Array], state: State, blocks: bool) -> None:
     """``vectors``: theta, gradient and slots; all but the gradient are overwritten."""
     rule, lr, step = optimizer.at(state.step), optimizer.lr_at(state.step), state.step + 1
-    if fused_update(rule, vectors, lr, step):
+    bound = state.bound
+    if bound is None or bound[0] is not rule or not all(map(is_, bound[1], vectors)):
+        bound = state.bound = (rule, vectors, bound_update(rule, vectors))
+    if bound[2] is not None and bound[2](lr, step):
         return
     n = vectors[0].shape[0] if vectors[0].shape else 1
     parts = [vectors]

@@ -10,6 +10,7 @@ import numpy as np
 
 from learnkit.backends import scatter, special
 from learnkit.backends.base import Array, Backend, size_of
+from learnkit.backends.blas import threads_for
 from learnkit.backends.engine import engine
 from learnkit.backends.kernels import Kernels
 from learnkit.backends.numpy_norms import NumpyNormKernels
@@ -67,6 +68,9 @@ class NumpyBackend(Backend):
 
     def quiet(self) -> AbstractContextManager[Any]:
         return np.errstate(all="ignore")
+
+    def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
+        return threads_for(multiplications)
 
     def describe(self) -> str:
         return f"numpy {np.__version__} on cpu"

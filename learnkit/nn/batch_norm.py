@@ -93,8 +93,8 @@ class _ChannelNorm(Module):
                 scope.write(counter, count)
                 share = xp.divide(1.0, count)
             for leaf, value, factor in ((mean_leaf, mean, 1.0), (var_leaf, var, correction)):
-                if value.shape[0] > 1:  # of instances: their average
-                    value = xp.mean(value, axis=0, keepdims=True)
+                if len(value.shape) == 2:  # of instances: their average
+                    value = xp.mean(value, axis=0)
                 new = xp.multiply(xp.reshape(value, (self.num_features,)), factor)
                 old = scope.read(leaf)
                 new = xp.astype(new, old.dtype, copy=False)
@@ -132,18 +132,8 @@ class _BatchNorm(_ChannelNorm):
                 hint="choose a batch_size that leaves no last batch of one row",
             )
         rest = size_of(shape[2:])
-        whole, spread = (shape, (1, c)) if len(shape) == 2 else ((shape[0], c, rest), (1, c, 1))
-        return normalize(
-            x,
-            self.weight,
-            self.bias,
-            view=whole,
-            axes=(0,) if len(shape) == 2 else (0, 2),
-            channels=whole,
-            spread=spread,
-            eps=self.eps,
-            observe=self._observer(scope, n),
-        )
+        view, observe = (shape[0], c, rest), self._observer(scope, n)
+        return normalize(x, self.weight, self.bias, view=view, eps=self.eps, observe=observe)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -232,18 +222,8 @@ class _InstanceNorm(_ChannelNorm):
                 f"{type(self).__name__} got x of shape {shape}: one value an instance has no variance",
                 hint="it needs more than one position behind the channels",
             )
-        whole = (shape[0], self.num_features, n)
-        return normalize(
-            x,
-            self.weight,
-            self.bias,
-            view=whole,
-            axes=(2,),
-            channels=whole,
-            spread=(1, self.num_features, 1),
-            eps=self.eps,
-            observe=self._observer(scope, n),
-        )
+        view, observe = (shape[0], self.num_features, 1, n), self._observer(scope, n)
+        return normalize(x, self.weight, self.bias, view=view, eps=self.eps, observe=observe)
 
 
 class InstanceNorm1d(_InstanceNorm):

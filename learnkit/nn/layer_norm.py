@@ -32,10 +32,8 @@ def _over_last_axes(
             f"{type(layer).__name__} got x of shape {given}, expected (..., {', '.join(map(str, shape))})"
         )
     width = size_of(shape)
-    view = (size_of(given) // width, width)
-    return normalize(
-        x, weight, bias, view=view, axes=(1,), channels=view, spread=(1, width), eps=eps, centred=centred
-    )
+    view = (size_of(given) // width, 1, width, 1)
+    return normalize(x, weight, bias, view=view, eps=eps, centred=centred)
 
 
 class LayerNorm(Module):
@@ -171,14 +169,5 @@ class GroupNorm(Module):
         if 0 in shape:
             return x
         rest = size_of(shape[2:])
-        channels, spread = (shape, (1, c)) if len(shape) == 2 else ((shape[0], c, rest), (1, c, 1))
-        return normalize(
-            x,
-            self.weight,
-            self.bias,
-            view=(shape[0], groups, c // groups * rest),
-            axes=(2,),
-            channels=channels,
-            spread=spread,
-            eps=self.eps,
-        )
+        view = (shape[0], groups, c // groups, rest)
+        return normalize(x, self.weight, self.bias, view=view, eps=self.eps)

@@ -3,7 +3,11 @@
 ==================  ===========================================================================
 ``hookspecs``       everything a plugin can do, on one page
 ``registry``        components by name: get, names, create, describe, name_of
+``incode``          registration in code, one function for each kind
+``functions``       plain functions as components
 ``manager``         finds and loads plugins; a broken one is a record, never a crash
+``loading``         imports one plugin, with ``guard`` around its code
+``local``           the file ``learnkit_local.py``, which is a plugin too
 ``runs``            the plugins that see training runs
 ``builtin``         registers the components of learnkit itself
 ==================  ===========================================================================

@@ -126,6 +126,9 @@ class _Held(io.TextIOBase):
     def close(self) -> None:
         """Not the plugin's to close."""
 
+    def reconfigure(self, **settings: Any) -> None:
+        """Text is text here, in whatever encoding."""
+
     @property
     def buffer(self) -> _HeldBytes:
         """For those who write bytes."""

@@ -26,7 +26,9 @@ raises, needs another version of learnkit, or offers a name that is taken is lef
 The factory is a class, or a function that returns the component. It is called with the options as
 keyword arguments, so their names and defaults are read from its signature; a factory that refuses
 a value raises :class:`~learnkit.errors.ArgumentError`. Register the class itself where you can:
-only then can a component be described, saved and loaded again.
+only then can a component be described, saved and loaded again. A loss, metric, activation, schedule,
+optimizer or augmentation may be a plain function, ``f(y_pred, y_true, *, delta=1.0)``, which becomes a
+class of its own (:mod:`learnkit.plugins.functions`).
 
 **Lifecycle hooks** see every run in the process, whoever started it: ``learnkit train`` or
 ``Trainer.fit`` in a notebook. They are announced in an entry-point group of their own, so that a run imports
@@ -78,7 +80,9 @@ class Register(Protocol):
 
         Args:
             name: begins with a letter or digit; letters, digits, ``_``, ``-`` and ``.`` may follow.
-            factory: a class, or a function that returns the component.
+            factory: a class, or a function that returns the component; for a loss, metric, activation,
+                schedule, optimizer or augmentation also the function itself, see
+                :mod:`learnkit.plugins.functions`.
 
         Raises:
             PluginError: the name is malformed or taken, or the factory cannot be called.

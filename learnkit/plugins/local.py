@@ -46,7 +46,7 @@ class LocalFile:
     def beside(cls, *folders: Path) -> LocalFile | None:
         """The file in the first of the folders that has one."""
         for folder in folders:
-            path = folder.absolute() / f"{LOCAL}.py"
+            path = Path(os.path.abspath(folder)) / f"{LOCAL}.py"  # a link stays one, as its owner counts
             if path.is_file():
                 return cls(path)
         return None

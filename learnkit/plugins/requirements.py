@@ -1,10 +1,10 @@
 """Whether a distribution's requirement on learnkit is met, read before it is imported.
 
 Only what plugins write about learnkit is understood: the specifiers ``>= > <= < == != ~=`` with
-numeric versions, and ``.*`` after ``==`` and ``!=``. Versions compare by their numbers alone, so
-0.2.0.dev1 counts as 0.2.0. A requirement with an environment marker, such as one of an extra, and a
-specifier that cannot be read count as met: pip has checked them, and a plugin should not be lost to
-a shorthand.
+versions, and ``.*`` after ``==`` and ``!=``. Versions compare by their numbers alone, so 0.2.0.dev1
+counts as 0.2.0, and where a specifier names a pre-release or the like, equal numbers count as met. A
+requirement with an environment marker, such as one of an extra, and a specifier that cannot be read
+count as met: pip has checked them, and a plugin should not be lost to a shorthand.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ _NAMES = {"pylearnkit", "learnkit"}
 _REQUIREMENT = re.compile(
     r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^]]*\])?\s*\(?(?P<specifiers>[^;)@]*)\)?\s*$"
 )
-_SPECIFIER = re.compile(r"\s*(?P<op>>=|<=|==|!=|~=|>|<)\s*(?P<version>\d+(\.\d+)*)(?P<any>\.\*)?\s*$")
+_SPECIFIER = re.compile(
+    r"\s*(?P<op>>=|<=|==|!=|~=|>|<)\s*(?P<version>\d+(\.\d+)*)(?P<any>\.\*)?"
+    r"(?P<suffix>[-._]?(a|b|c|rc|alpha|beta|pre|preview|dev|post|rev|r)[-._]?\d*)*(\+[\w.-]+)?\s*$",
+    re.IGNORECASE,
+)
 _COMPARE = {
     ">=": operator.ge,
     ">": operator.gt,
@@ -56,6 +60,8 @@ def _fits(specifier: str, running: str) -> bool:
     op, wanted, have = match["op"], _numbers(match["version"]), _numbers(number[0])
     if op == "~=":  # ~=1.4.2 is >=1.4.2 and ==1.4.*
         return _padded(have, wanted) >= wanted and _padded(have, wanted)[: len(wanted) - 1] == wanted[:-1]
+    if match["suffix"] and _padded(have, wanted) == _padded(wanted, have):
+        return True
     if match["any"]:
         if op not in ("==", "!="):
             return True

@@ -103,6 +103,11 @@ WRITES = [
     ("import sys; sys.stdout.buffer.write(b'bytes\\n')", "bytes\n"),
     ("import sys; sys.stdout.close(); sys.stderr.close(); print('closed')", "closed\n"),
     ("import sys; sys.stdout = None; sys.stderr = None", ""),
+    ("import sys; sys.stdout.reconfigure(encoding='ascii'); print('text')", "text\n"),
+    (
+        "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer); print('wrapped', flush=True)",
+        "wrapped\n",
+    ),
     ("import os; os.write(1, b'past Python\\n')", "past Python\n"),
     ("import os; os.system('echo from a program; echo and an error >&2')", "from a program\nand an error\n"),
     ("import warnings; warnings.warn('mind the gap')", "UserWarning: mind the gap\n"),

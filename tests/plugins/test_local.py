@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import learnkit
 from learnkit.errors import PluginError
 from learnkit.plugins import registry
 from learnkit.plugins.local import LocalFile
@@ -163,7 +166,7 @@ def test_the_file_of_another_user_is_not_run_unless_it_is_named(
 ) -> None:
     path = put(project)
     mine = path.stat().st_uid
-    monkeypatch.setattr("learnkit.plugins.local.os", SimpleNamespace(getuid=lambda: mine + 1))
+    monkeypatch.setattr("learnkit.plugins.local.os", SimpleNamespace(getuid=lambda: mine + 1, path=os.path))
     monkeypatch.setattr(Path, "stat", lambda self: SimpleNamespace(st_uid=4711, st_mode=0o100644))
     monkeypatch.setattr(Path, "lstat", lambda self: SimpleNamespace(st_uid=mine + 1))
     fresh.plugins.use_local(LocalFile(path))
@@ -184,3 +187,50 @@ def test_it_may_replace_what_is_built_in_where_the_user_says_so(
     put(project, SOURCE.replace('"wave"', '"mse"'))
     registry.use_local(project)
     assert registry.get("loss", "mse").__module__ == "learnkit_local"
+
+
+PROJECT = """
+import sys
+def learnkit_register_losses(register):
+    from learnkit.losses import CrossEntropy
+    register("LOSS", type("LOSS", (CrossEntropy,), {}))
+def learnkit_run_started(trainer, run):
+    print("a run of", type(trainer.loss).__name__)
+"""
+
+
+def test_the_command_line_uses_the_one_beside_the_run_file_else_that_of_its_folder(tmp_path: Path) -> None:
+    work, other = tmp_path / "work", tmp_path / "other"
+    for folder, loss in ((work, "here"), (other, "there")):
+        folder.mkdir()
+        put(folder, PROJECT.replace("LOSS", loss))
+        (folder / "run.toml").write_text(f'source = "digits"\nepochs = 1\nloss = "{loss}"\n')
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LEARNKIT_")}
+    environment["PYTHONPATH"] = str(Path(learnkit.__file__).parents[1])
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "learnkit.cli", *arguments],
+            cwd=work,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+        )
+
+    done = command("train", "--config", "../other/run.toml", "--name", "far", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["epochs"] == 1
+    using = f"using {other / 'learnkit_local.py'} (--no-plugins leaves it out)"
+    assert [line for line in done.stderr.splitlines() if "learnkit_local" in line] == [using]
+    assert "a run of there" in done.stderr
+
+    done = command("train", "digits", "--epochs", "1", "--loss", "here", "--name", "near", "--quiet")
+    assert (done.returncode, done.stdout) == (0, "runs/near\n"), done.stderr
+    assert f"using {work / 'learnkit_local.py'} (--no-plugins leaves it out)" in done.stderr.splitlines()
+    assert command("evaluate", "runs/near", "digits").returncode == 0
+    done = command("evaluate", "runs/near", "digits", "--no-plugins")
+    assert done.returncode == 4
+    assert "learnkit_local.py" in done.stderr
+    listed = json.loads(command("plugins", "list", "--json").stdout)["plugins"]
+    (record,) = [plugin for plugin in listed if plugin["name"] == "learnkit_local"]
+    assert (record["status"], record["components"]) == ("ok", {"loss": ["here"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import io
 import os
 import re
 import tempfile
@@ -67,8 +68,9 @@ def check_plugin(name: str, libraries: Sequence[str] = LIBRARIES) -> PluginRepor
     """
     found = _found(name)
     first = found[0]
-    report = PluginReport(first.entry.name, first.distribution, first.version)
-    requirement = _requirement(first)
+    own = name if isinstance(first.entry, LocalFile) else first.entry.name
+    report = PluginReport(own, first.distribution, first.version)
+    requirement = _requirement(first, own)
     report.results.append(requirement)
     if not requirement.ok:
         return report
@@ -89,7 +91,8 @@ def check_plugin(name: str, libraries: Sequence[str] = LIBRARIES) -> PluginRepor
                 if subject is not None:
                     subjects.append(subject)
         _check_names(first, report)
-        if not subjects and not any(r.kind == "hook" and r.component in LIFECYCLE for r in report.results):
+        sees_runs = any(r.component in LIFECYCLE for r in report.results)
+        if report.ok and not (subjects or sees_runs):
             report.results.append(
                 Result(
                     report.name,
@@ -141,12 +144,12 @@ def _normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _requirement(candidate: Candidate) -> Result:
+def _requirement(candidate: Candidate, name: str) -> Result:
     from learnkit import __version__
 
     unmet = unmet_requirement(candidate.requires, __version__)
     return Result(
-        candidate.entry.name,
+        name,
         "plugin",
         "requirement",
         ok=unmet is None,
@@ -264,10 +267,8 @@ def _check_hooks(plugin: Any, report: PluginReport) -> None:
 def _hook_problem(name: str, function: Any, known: dict[str, Any]) -> tuple[str, str]:
     if name not in known:
         close = did_you_mean(name, known)
-        return (
-            f"there is no hook {name!r}{close}",
-            f"hooks are {', '.join(known)}; give a helper another name",
-        )
+        listed = "rename it" if close else f"the hooks are {', '.join(known)}"
+        return f"there is no hook {name!r}{close}", f"{listed}; a helper begins with another word"
     wanted = list(inspect.signature(known[name]).parameters)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name not in wanted or parameter.kind in (
@@ -437,7 +438,7 @@ def _check_lifecycle(plugin: Any, report: PluginReport) -> None:
     with tempfile.TemporaryDirectory() as folder, _without("LEARNKIT_STRICT_PLUGINS"):
         os.chdir(folder)
         try:
-            with contextlib.redirect_stderr(open(os.devnull, "w")), watcher:
+            with contextlib.redirect_stderr(io.StringIO()), watcher:
                 trainer = Trainer(Linear(2, 1), "mse", "sgd:lr=0.1", backend="numpy")
                 x = np.linspace(-1, 1, 16, dtype="float32").reshape(8, 2)
                 trainer.fit(x, x.sum(axis=1, keepdims=True), epochs=2, batch_size=4, verbose=False)

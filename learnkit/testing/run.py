@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import io
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from learnkit.errors import ArgumentError, MissingDependencyError
+from learnkit.errors import ArgumentError, MissingDependencyError, did_you_mean
 from learnkit.testing import matrix
 from learnkit.testing.check import Check
 from learnkit.testing.diagnosis import diagnose
@@ -20,6 +19,29 @@ __all__ = ["LIBRARIES", "Plan", "check_names", "plan_for", "run_checks", "run_on
 
 #: The rows of the matrix that the checks of array code run on.
 LIBRARIES = ("numpy", "strict", "torch", "fakecupy")
+
+
+_ARRAY = ("extremes", "empty")
+#: What the checks of each kind may be given by name.
+NEEDS: dict[str, tuple[str, ...]] = {
+    "activation": ("x", *_ARRAY),
+    "layer": ("x", *_ARRAY),
+    "initializer": ("shape",),
+    "loss": ("y_pred", "y_true", "independent", *_ARRAY),
+    "optimizer": ("params", "grads"),
+    "transform": ("params", "grads"),
+    "constraint": ("w",),
+    "schedule": (),
+    "metric": ("y_pred", "y_true", "empty"),
+    "callback": (),
+    "backend": (),
+    "dataset": ("options",),
+    "kernel": ("arguments",),
+    "reader": ("files",),
+    "augmentation": ("x",),
+    "exporter": ("trainer",),
+    "command": ("arguments",),
+}
 
 
 class Plan:
@@ -113,7 +135,14 @@ def _subject(component: Any, kind: str | None, needs: dict[str, Any]) -> Subject
     from learnkit.testing.making import made
 
     found, more = made(component, kind)
-    return Subject(found, kind, {**more, **needs})
+    given = {**more, **needs}
+    for name in given:
+        if name not in NEEDS[kind]:
+            raise ArgumentError(
+                f"checks of a {kind} take no {name!r}{did_you_mean(name, NEEDS[kind])}",
+                hint=f"they take: {', '.join(NEEDS[kind]) or 'nothing'}",
+            )
+    return Subject(found, kind, given)
 
 
 def checks_of(subject: Subject) -> list[Check]:
@@ -133,7 +162,7 @@ def check_names(kind: str) -> list[str]:
 def run_one(subject: Subject, check: Check, row: str = "") -> Result:
     """Run one check here."""
     name = f"{check.name}-{row}" if row else check.name
-    about = {"component": subject.name, "kind": subject.kind, "name": name}
+    about: dict[str, Any] = {"component": subject.name, "kind": subject.kind, "name": name}
     reason = matrix.unavailable(row) if row and row != "fakecupy" else None
     if reason is not None:
         return Result(**about, ok=True, skipped=reason)
@@ -167,8 +196,3 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
-
-
-def is_function(component: Any) -> bool:
-    """Whether a component is a plain function."""
-    return inspect.isfunction(component) or inspect.isbuiltin(component)

@@ -17,7 +17,10 @@ OPTIONS = {
     ("optimizer", "chain"): lambda: optim.chain(optim.ClipByGlobalNorm(1.0), optim.Adam(0.1)),
     ("optimizer", "groups"): lambda: optim.Groups(optim.Adam(0.1), (("*w*", {"lr": 0.05}),)),
     ("schedule", "exponential"): {"lr": 0.1, "gamma": 0.9},
-    ("schedule", "join"): {"schedules": (schedules.Constant(0.1), schedules.Cosine(0.1)), "boundaries": (10,)},
+    ("schedule", "join"): {
+        "schedules": (schedules.Constant(0.1), schedules.Cosine(0.1)),
+        "boundaries": (10,),
+    },
     ("schedule", "lambda"): lambda: schedules.Lambda(0.5, _half),
     ("schedule", "product"): {"schedules": (schedules.Constant(0.1), schedules.Cosine(0.1))},
     ("layer", "lambda"): lambda: nn.Lambda(nn.activations.silu),

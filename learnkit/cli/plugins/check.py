@@ -76,8 +76,9 @@ def _print(report: PluginReport) -> None:
         for reason, names in skipped.items():
             print(f"  {reason} ({', '.join(names)})")
     failed = [result for result in report.results if not result.ok]
-    for result in failed:
-        print(f"\nFAILED  {result.kind} {result.component}: {result.name}")
+    for same in _alike(failed):
+        result = same[0]
+        print(f"\nFAILED  {result.kind} {result.component}: {', '.join(other.name for other in same)}")
         print(f"  {result.message}")
         if result.file:
             print(f"  {result.file}:{result.line}{_source(result)}")
@@ -89,6 +90,15 @@ def _print(report: PluginReport) -> None:
     total = f"{passed} passed" + (f", {len(failed)} failed" if failed else "")
     left = len(report.results) - passed - len(failed)
     print(f"\n{total}" + (f", {left} skipped" if left else ""))
+
+
+def _alike(failed: list[Result]) -> list[list[Result]]:
+    """What failed, with one mistake that several checks have found told once."""
+    groups: dict[tuple[str, ...], list[Result]] = {}
+    for result in failed:
+        place = f"{result.file}:{result.line}" if result.line else result.message
+        groups.setdefault((result.kind, result.component, place, result.remedy), []).append(result)
+    return list(groups.values())
 
 
 def _source(result: Result) -> str:

@@ -71,7 +71,7 @@ def _gradient(subject: Subject, case: Case, order: int) -> None:
 
 
 def _floating(y: Any) -> bool:
-    return plain_value(y).dtype.kind == "f"
+    return bool(plain_value(y).dtype.kind == "f")
 
 
 def _rule_at_fault(

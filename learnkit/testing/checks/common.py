@@ -115,8 +115,8 @@ def equal(a: Any, b: Any) -> bool:
     """Whether two options are equal, arrays too, and NaN equals NaN."""
     try:
         if is_array(a) or is_array(b):
-            return fingerprint(a) == fingerprint(b)
-        return bool(a == b) or (a != a and b != b) or repr(a) == repr(b)
+            return bool(fingerprint(a) == fingerprint(b))
+        return bool(a == b or (a != a and b != b) or repr(a) == repr(b))
     except Exception:
         return False
 

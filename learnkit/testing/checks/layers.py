@@ -27,8 +27,6 @@ from learnkit.testing.subject import Case, Subject
 
 __all__ = ["checks"]
 
-_rng = np.random.default_rng(13)
-
 
 def checks() -> list[Check]:
     """The checks of layers and activations."""
@@ -104,6 +102,7 @@ def _laid_out(layer: Any, inputs: list[Any], backend: Any, dtype: str) -> Any:
 def _guess(subject: Subject) -> list[Any]:
     """The first inputs that the layer takes: of the sizes that stand in the shapes of its leaves."""
     layer = subject.component
+    rng = np.random.default_rng(13)
     forward = inspect.signature(type(layer).__call__)
     count = sum(
         p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
@@ -118,7 +117,7 @@ def _guess(subject: Subject) -> list[Any]:
     shapes += [(5, 4), (3, 2, 4)]
     error: Exception | None = None
     for shape in dict.fromkeys(shapes):
-        x = [_rng.normal(size=shape) * 1.3 for _ in range(max(count, 1))]
+        x = [rng.normal(size=shape) * 1.3 for _ in range(max(count, 1))]
         try:
             made = _laid_out(copy.deepcopy(layer), x, host().backend, "float64")
             made(*x)
@@ -128,7 +127,7 @@ def _guess(subject: Subject) -> list[Any]:
         except Exception:  # the mistake that is looked for
             return x
         return x
-    ids = [_rng.integers(0, min([*sizes, 4]), size=(4, 3)) for _ in range(max(count, 1))]
+    ids = [rng.integers(0, min([*sizes, 4]), size=(4, 3)) for _ in range(max(count, 1))]
     try:
         _laid_out(copy.deepcopy(layer), ids, host().backend, "float64")(*ids)
         return ids

@@ -18,8 +18,6 @@ from learnkit.testing.subject import Case, Subject
 
 __all__ = ["augmentation_checks", "constraint_checks"]
 
-_rng = np.random.default_rng(19)
-
 
 # Constraints
 
@@ -44,7 +42,9 @@ def _weights(subject: Subject) -> list[Case]:
         return {"the result": constraint(arrays["w"])}
 
     given = subject.needs.get("w")
-    arrays = [np.asarray(given)] if given is not None else [_rng.normal(size=(5, 4)) * 2.0]
+    arrays = (
+        [np.asarray(given)] if given is not None else [np.random.default_rng(19).normal(size=(5, 4)) * 2.0]
+    )
     return [Case({"w": w}, call) for w in arrays]
 
 
@@ -96,9 +96,10 @@ def _batches(subject: Subject) -> list[Case]:
     given = subject.needs.get("x")
     if given is not None:
         return [Case({"x": np.asarray(given)}, call)]
+    rng = np.random.default_rng(19)
     error: Exception | None = None
     for shape in ((6, 3, 8, 8), (6, 5), (6, 8, 8, 3), (6, 8, 8), (6, 3, 12)):
-        x = _rng.normal(size=shape)
+        x = rng.normal(size=shape)
         try:
             y = subject.component(x, seed=3, step=5)
         except (ValueError, IndexError) as refused:
@@ -110,7 +111,7 @@ def _batches(subject: Subject) -> list[Case]:
             return [Case({"x": x}, call)]
     if error is not None:
         raise error
-    return [Case({"x": _rng.normal(size=(6, 5))}, call)]
+    return [Case({"x": rng.normal(size=(6, 5))}, call)]
 
 
 def _keeps_rows(subject: Subject, row: str) -> None:

@@ -136,7 +136,7 @@ class Graph:
     def is_full(self, shape: Any) -> bool:
         """Whether ``shape`` is the shape of the trace and not that of a number."""
         if isinstance(shape, (tuple, list)):
-            if not shape:
+            if all(type(n) is int and n == 1 for n in shape):  # no axes, or axes of one element
                 return False
             if len(shape) == len(self.shape) and all(a is b for a, b in zip(shape, self.shape, strict=True)):
                 return True

@@ -115,12 +115,12 @@ class Rprop(Optimizer):
         xp = array_namespace(grad)
         previous, size = slots
         # A size of 0 is one that has not begun: only at the first step is the length of a schedule known.
-        size = xp.where(size > 0, size, scalar_like(size, float(lr)))
+        size = xp.where(size > 0, size, scalar_like(size, lr * 1.0))
         sign = kernels_of(grad).sign
         s = sign(grad) * sign(previous)
-        shrink, grow = (scalar_like(size, float(eta)) for eta in self.etas)
+        shrink, grow = (scalar_like(size, eta * 1.0) for eta in self.etas)
         size = xp.where(s > 0, size * grow, xp.where(s < 0, size * shrink, size))
         smallest, largest = self.step_sizes
-        size = xp.minimum(at_least(size, float(smallest)), scalar_like(size, float(largest)))
+        size = xp.minimum(at_least(size, smallest * 1.0), scalar_like(size, largest * 1.0))
         g = xp.where(s < 0, xp.zeros_like(grad), grad)
         return theta - sign(g) * size, g, size

@@ -62,7 +62,7 @@ def _mean() -> Primitive:
     def backward(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
         shape, axis = saved
         n = size_of(shape) // max(1, size_of(_kept_shape(shape, axis)))
-        return (_spread(xp, xp.divide(g, float(n)), shape, axis),)
+        return (_spread(xp, xp.divide(g, n * 1.0), shape, axis),)
 
     made = Primitive(forward, "mean")
     made.rule(backward)

@@ -26,8 +26,8 @@ class SurfaceDice(Metric):
         (#{a in A: d(a, B) <= tolerance} + #{b in B: d(b, A) <= tolerance}) / (#A + #B)
 
     A and B are the surfaces of the predicted and of the true region: its pixels that share a side with one
-    outside, or with the edge of the image. In [0, 1]; the mean over images and regions, without those that
-    have neither surface. No region at all gives NaN.
+    outside, or with the edge of the image. In [0, 1], and 0 where only one of them is there; the mean over
+    images and regions, without those that have neither. No region at all gives NaN.
 
     Args:
         tolerance: the distance that is no error, >= 0, in the unit of the spacing; default 1.

@@ -44,8 +44,8 @@ class PeriodicEmbedding(Module):
         ShapeError: (when called) the last axis of x is not n_features.
 
     Source: Gorishniy et al. 2022, "On embeddings for numerical features in tabular deep learning",
-    arXiv:2203.05556, the embedding called PLR, with the defaults of the authors' package rtdl_num_embeddings
-    (which has the cosines first).
+    arXiv:2203.05556, the embedding called PLR, with the defaults and start values of the authors' package
+    rtdl_num_embeddings (which has the cosines first, and leaves ``lite`` without a default).
 
     >>> import numpy as np
     >>> from learnkit.nn import initialize

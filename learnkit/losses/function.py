@@ -8,9 +8,10 @@ from typing import Any
 
 from learnkit.autodiff.tape import CONSTANT
 from learnkit.autodiff.variable import Variable
-from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.base import Array, array_namespace, size_of
 from learnkit.backends.targets import one_for_each, side_by_side
 from learnkit.losses.base import Loss, as_mask, hide, mean_over_example, reduced, spread
+from learnkit.losses.fusing import fused_mean
 from learnkit.plugins.functions import FunctionComponent, dataclass_of
 
 __all__ = ["FunctionLoss"]
@@ -33,7 +34,9 @@ class FunctionLoss(FunctionComponent, Loss):
         return mean_over_example(self._values(y_pred, y_true))
 
     def mean(self, y_pred: Array, y_true: Array) -> Array:
-        return reduced(self._values(y_pred, y_true), None, None, "mean")
+        if not size_of(y_pred.shape):
+            return reduced(self._values(y_pred, y_true), None, None, "mean")
+        return fused_mean(self, "_values", *side_by_side(y_pred, y_true))
 
     def terms(self, y_pred: Array, y_true: Array, mask: Array | None = None) -> tuple[Array, Array | None]:
         if mask is None:

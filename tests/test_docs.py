@@ -23,6 +23,7 @@ import itertools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -84,9 +85,9 @@ class Place:
         monkeypatch.setattr(sys, "path", [str(self.site), *sys.path])
         monkeypatch.setattr(metadata, "entry_points", self._entry_points)
 
-    def _entry_points(self, *, group: str) -> list[metadata.EntryPoint]:
+    def _entry_points(self, **wanted: str) -> metadata.EntryPoints:
         found = metadata.distributions(path=[str(self.site)])
-        return [entry for dist in found for entry in dist.entry_points if entry.group == group]
+        return metadata.EntryPoints(entry for dist in found for entry in dist.entry_points).select(**wanted)
 
     def install(self, module: str, source: str, requires: str = "pylearnkit>=0.1") -> None:
         """A module and its metadata, as an installer writes them; what sees runs has a group of its own."""
@@ -126,7 +127,7 @@ class Place:
 
     def python(self, block: Block, page: str) -> None:
         """Run a block in the page's session, with the lines of the page in tracebacks."""
-        code = compile("\n" * block.line + block.text, str(DOCS / page), "exec")
+        code = compile("\n" * block.line + block.text, str(DOCS / page), "exec", dont_inherit=True)
         with contextlib.redirect_stdout(io.StringIO()):
             exec(code, self.session)
 
@@ -157,6 +158,9 @@ class Place:
             self._patch.chdir(words[1])
         elif words[:2] == ["pip", "install"]:
             self.install_package(Path(words[-1].partition("[")[0]).resolve())
+        elif words[:3] == ["pip", "uninstall", "-y"]:
+            (info,) = self.site.glob(f"{words[3].replace('-', '_')}-*.dist-info")
+            shutil.rmtree(info)
         elif words[0] == "pytest":
             paths = os.pathsep.join([str(self.site), *sys.path])
             done = subprocess.run(

@@ -7,11 +7,13 @@ code from Numba's cache.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from learnkit.backends.base import Array
+from learnkit.backends import random
+from learnkit.backends.base import Array, size_of
 from learnkit.backends.compiled_norms import CompiledNormKernels
 from learnkit.backends.compiled_rows import SHARED, over_rows, plain, suits
 from learnkit.backends.numpy import NumpyKernels
@@ -36,8 +38,52 @@ def _loops() -> Any:
 _loaded: Any = None
 
 
+@functools.cache
+def _random_loops() -> Any:
+    from learnkit.backends import compiled_random
+
+    return compiled_random
+
+
+def _words(seed: int, stream: int, step: int) -> tuple[Any, Any, Any]:
+    """The step, then the two words of the key, as the compiled generator takes them."""
+    (k0, k1), (_, c1, _, _) = random.key_and_counter(seed, stream, step)
+    return np.uint64(c1), np.uint64(k0), np.uint64(k1)
+
+
 class CompiledKernels(CompiledNormKernels, NumpyKernels):
     """NumPy's kernels with compiled loops in the hot places."""
+
+    def random_uniform(
+        self,
+        shape: tuple[int, ...],
+        *,
+        seed: int,
+        stream: int,
+        step: int,
+        device: Any,
+        dtype: str = "float32",
+    ) -> Array:
+        n = size_of(shape)
+        if n <= _SMALL:
+            return random.philox_uniform(shape, seed=seed, stream=stream, step=step, dtype=dtype)
+        loops, words = _random_loops(), _words(seed, stream, step)
+        loop, each = loops.uniform_32, loops.NUMBERS
+        if random.check_dtype(dtype) is np.float64:
+            loop, each = loops.uniform_64, each // 2
+        out = np.empty(n, dtype)
+        over_rows(loop, -(-n // each), n, n, *words, out)
+        return out.reshape(shape)
+
+    def dropout(self, x: Array, p: float, *, seed: int, stream: int, step: int) -> Array:
+        if x.size <= _SMALL or not suits(x):
+            return super().dropout(x, p, seed=seed, stream=stream, step=step)
+        out = np.empty(x.shape, x.dtype)
+        loops, words, kept = _random_loops(), _words(seed, stream, step), x.dtype.type(1.0 / (1.0 - p))
+        numbers = random.keeps_from(p), kept
+        flat = plain(x).reshape(-1), out.reshape(-1)
+        over_rows(loops.drop, -(-x.size // loops.NUMBERS), x.size, x.size, *words, *numbers, *flat)
+        return out
 
     def relu_backward(self, g: Array, y: Array) -> Array:
         if g.size <= _SMALL or not suits(g, y) or g.shape != y.shape:

@@ -75,6 +75,16 @@ class Kernels(WindowKernels, NormKernels):
         radius = xp.sqrt(xp.multiply(xp.log(xp.subtract(1.0, uniform[0, ...])), -2.0))
         return xp.multiply(radius, xp.cos(xp.multiply(uniform[1, ...], 2.0 * math.pi)))
 
+    def dropout(self, x: Array, p: float, *, seed: int, stream: int, step: int) -> Array:
+        """``x / (1 - p)`` where a uniform number of float32 is >= p, else ``0 x``: its own gradient too.
+
+        No mask is kept, as it can be drawn again: number i in row-major order belongs to element i.
+        """
+        xp, device = self.xp, array_api_compat.device(x)
+        uniform = self.random_uniform(x.shape, seed=seed, stream=stream, step=step, device=device)
+        kept = xp.astype(xp.greater_equal(uniform, p), x.dtype)
+        return xp.multiply(x, xp.multiply(kept, 1.0 / (1.0 - p)))
+
     def erf(self, x: Array) -> Array:
         """The error function, elementwise, for real floating-point ``x``."""
         return special.erf(self.xp, x)

@@ -17,7 +17,8 @@ row is what has the same place in the first two axes, and weight and bias have s
 
 Statistics are of ``s x``, with s the power of two of :func:`scale_of`, and in the dtype of x: ``(mean, left,
 power)``, where ``mean + left`` is the mean to twice the digits, or both are ``None``, and ``power`` is the
-mean of ``d^2``. With a mean of 1e6 times the deviation ``(s x - mean) - left`` still has all digits in float32.
+mean of ``d^2``. With a mean of 1e6 times the deviation ``(s x - mean) - left`` still has all digits in
+float32.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from learnkit.backends.base import Array
 __all__ = ["NormKernels", "Statistics", "scale_of"]
 
 #: ``(mean, left, power)``; what they are is said above.
-Statistics = tuple[Array | None, Array | None, Array]
+Statistics = tuple[Any, Any, Any]
 Needs = tuple[bool, bool, bool]
-Gradients = tuple[Array | None, Array | None, Array | None]
+Gradients = tuple[Any, Any, Any]
 
 
 def scale_of(xp: Any, dtype: Any) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import array_api_compat.numpy
 import numpy as np
 
-from learnkit.backends import scatter, special
+from learnkit.backends import random, scatter, special
 from learnkit.backends.base import Array, Backend, size_of
 from learnkit.backends.blas import threads_for
 from learnkit.backends.engine import engine
@@ -131,6 +131,22 @@ class NumpyKernels(NumpyWindowKernels, NumpyNormKernels, Kernels):
     A training step of a small network takes some 150 microseconds in all, so what counts here is the
     number of calls. None of these methods changes its inputs.
     """
+
+    def dropout(self, x: Array, p: float, *, seed: int, stream: int, step: int) -> Array:
+        if x.dtype.char not in "efd":
+            return super().dropout(x, p, seed=seed, stream=stream, step=step)
+        flat = np.ascontiguousarray(x).reshape(-1)
+        out = np.empty(flat.shape, x.dtype)
+        drawn = random.generator(seed, stream, step)
+        uniform = np.empty(min(_BLOCK, flat.size), np.float32)
+        kept = x.dtype.type(1.0 / (1.0 - p))
+        for start in range(0, flat.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            u = uniform[: flat.size - start]
+            drawn.random(out=u, dtype=np.float32)
+            np.multiply(np.greater_equal(u, p), kept, out=out[part])
+            out[part] *= flat[part]
+        return out.reshape(x.shape)
 
     def erf(self, x: Array) -> Array:
         flat = np.ascontiguousarray(x).reshape(-1)

@@ -91,14 +91,15 @@ class NumpyNormKernels(NormKernels):
         dx = np.empty(x.shape, np.result_type(g, x)) if needs[0] else None
         dw, db = (np.zeros(x.shape[1:3]) if need else None for need in needs[1:])
         for block in _blocks(x.shape[0], x[0].size):
-            found = tuple(a if a is None else a[block] for a in statistics)
+            found = _part(statistics, block)
             d, w, b = super().norm_rows_backward(g[block], x[block], weight, found, eps=eps, needs=needs)
             for total, part in ((dw, w), (db, b)):
                 if total is not None:
                     total += part
             if dx is not None:
                 dx[block] = d
-        return dx, *(a if a is None else a.astype(g.dtype) for a in (dw, db))
+        dw, db = (a if a is None else a.astype(g.dtype) for a in (dw, db))
+        return dx, dw, db
 
     def norm_channels(
         self, x: Array, weight: Array | None, bias: Array | None, *, eps: float
@@ -166,7 +167,12 @@ class NumpyNormKernels(NormKernels):
                 part *= slope
                 part += shift
                 dx[block] = g[block] * k - part
-        return dx, *(a.astype(g.dtype) if need else None for a, need in zip((dw, db), needs[1:], strict=True))
+        return dx, dw.astype(g.dtype) if needs[1] else None, db.astype(g.dtype) if needs[2] else None
+
+
+def _part(statistics: Statistics, block: slice) -> Statistics:
+    mean, left, power = (a if a is None else a[block] for a in statistics)
+    return mean, left, power
 
 
 def _centred(x: Array, scale: float, high: Array, low: Array) -> Array:

@@ -41,6 +41,8 @@ from learnkit.errors import ArgumentError
 
 __all__ = [
     "check_dtype",
+    "generator",
+    "keeps_from",
     "key_and_counter",
     "philox_beta",
     "philox_normal",
@@ -94,12 +96,18 @@ class _Reused(threading.local):
 _reused = _Reused()
 
 
-def _generator(seed: int, stream: int, step: int) -> np.random.Generator:
+def generator(seed: int, stream: int, step: int) -> np.random.Generator:
+    """NumPy's generator of this thread at the start of that stream; until the next call."""
     key, counter = key_and_counter(seed, stream, step)
     _reused.state["state"]["key"][:] = key
     _reused.state["state"]["counter"][:] = counter
     _reused.bits.state = _reused.state
     return _reused.generator
+
+
+def keeps_from(p: float) -> int:
+    """The least of the 24 bits of a float32 number that is not below ``p``: what dropout keeps."""
+    return math.ceil(float(np.float32(p)) * 2.0**24)
 
 
 def check_dtype(dtype: str) -> Any:
@@ -131,7 +139,7 @@ def philox_uniform(
     >>> philox_uniform((2,), seed=0, stream=0, step=0).dtype.name
     'float32'
     """
-    return _generator(seed, stream, step).random(shape, dtype=check_dtype(dtype))
+    return generator(seed, stream, step).random(shape, dtype=check_dtype(dtype))
 
 
 def philox_normal(
@@ -145,7 +153,7 @@ def philox_normal(
     Raises:
         ArgumentError: as for :func:`philox_uniform`.
     """
-    return _generator(seed, stream, step).standard_normal(shape, dtype=check_dtype(dtype))
+    return generator(seed, stream, step).standard_normal(shape, dtype=check_dtype(dtype))
 
 
 def philox_beta(alpha: float, *, seed: int, stream: int, step: int = 0) -> float:
@@ -158,7 +166,7 @@ def philox_beta(alpha: float, *, seed: int, stream: int, step: int = 0) -> float
     Raises:
         ArgumentError: as for :func:`philox_uniform`.
     """
-    return float(_generator(seed, stream, step).beta(alpha, alpha))
+    return float(generator(seed, stream, step).beta(alpha, alpha))
 
 
 def philox_truncated_normal(

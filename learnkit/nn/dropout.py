@@ -8,6 +8,7 @@ from typing import Any
 import array_api_compat
 
 from learnkit.autodiff import plain_value
+from learnkit.autodiff.rules.layers import dropout
 from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.nn.module import Module
@@ -67,7 +68,8 @@ class Dropout(Dropping):
         scope = current_scope()
         if scope is None or self.p == 0:
             return x
-        return self._drop(x, scope, tuple(x.shape))
+        stream = scope.stream(self._path)
+        return dropout(x, p=float(self.p), seed=scope.seed, stream=stream, step=scope.step)
 
 
 class SpatialDropout(Dropping):

@@ -15,6 +15,7 @@ from learnkit.backends.base import Array, kernels_of
 
 __all__ = [
     "bce_with_logits",
+    "dropout",
     "linear",
     "log_softmax",
     "relu",
@@ -72,6 +73,20 @@ def relu(xp: Any, x: Array, /) -> tuple[Array, Any]:
 @relu.rule
 def _relu_rule(xp: Any, g: Array, y: Array, parents: Parents) -> tuple[Array]:
     return (_kernels(g, y).relu_backward(g, y),)
+
+
+@primitive()
+def dropout(xp: Any, x: Array, /, *, p: float, seed: int, stream: int, step: int) -> tuple[Array, Any]:
+    """``x / (1 - p)`` or 0 for each element; the reverse pass draws the same numbers, so no mask is kept."""
+    key = {"p": p, "seed": seed, "stream": stream, "step": step}
+    if is_variable(x):
+        return dropout(x, **key), key
+    return kernels_of(x).dropout(x, **key), key
+
+
+@dropout.rule
+def _dropout_rule(xp: Any, g: Array, key: Any, parents: Parents) -> tuple[Array]:
+    return (dropout(g, **key),)
 
 
 @primitive()

@@ -28,7 +28,7 @@ Array = Any
 
 #: Python's own numbers. ``np.float64`` is a subclass of ``float`` and is *not* one of them, so code
 #: asks for the exact type: a NumPy scalar takes part in type promotion, a Python number does not.
-#: Not frozen: ``learnkit.fuse`` adds the type that stands for such a number while a function is traced.
+#: Not frozen: ``learnkit.fusion`` adds the type that stands for such a number while a function is traced.
 PYTHON_SCALARS: set[type] = {bool, int, float, complex}
 
 _namespaces: dict[type, Any] = {}
@@ -162,6 +162,13 @@ class Backend:
 
     def quiet(self) -> AbstractContextManager[Any]:
         """A block in which overflow and NaN give no warning; the training loop looks for them itself."""
+        return nullcontext()
+
+    def threads_for(self, multiplications: int) -> AbstractContextManager[Any]:
+        """A block in which matrix products of at most so many multiplications have threads that suit them.
+
+        See :mod:`learnkit.backends.blas`; a library that looks after its threads itself is left alone.
+        """
         return nullcontext()
 
     def synchronize(self) -> None:

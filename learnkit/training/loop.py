@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.base import Array, array_namespace, size_of
 from learnkit.data.batches import permutation
 from learnkit.data.splits import random_split, stratified_split
 from learnkit.errors import ArgumentError, CallbackError, DataError, DivergedError, LearnkitError
@@ -61,7 +62,11 @@ def fit(
     trainer.stop_reason = None
     if verbose:
         callbacks = [*callbacks, progress_for(last_epoch, steps)]
-    with started(trainer, lambda run: described(trainer, run, settings, len(rows), last_epoch, steps)) as run:
+    products = _largest_product(trainer, rows, batch_size)
+    with (
+        started(trainer, lambda run: described(trainer, run, settings, len(rows), last_epoch, steps)) as run,
+        trainer.backend.threads_for(products),
+    ):
         trainer.note_kernels()
         _call(callbacks, "on_fit_begin", trainer)
         try:
@@ -81,6 +86,19 @@ def fit(
         finally:
             _call(callbacks, "on_fit_end", trainer, trainer.history)
     return trainer.history
+
+
+def _largest_product(trainer: Trainer, rows: Rows, batch_size: int) -> int:
+    """Multiplications of the largest product of a batch with a matrix of parameters.
+
+    A leaf with more axes than a matrix, such as a convolution's, meets a row more than once; how often is not
+    asked here, and its product counts as large.
+    """
+    shapes = [leaf.shape for leaf in trainer.model.parameters().values()]
+    if any(len(shape) > 2 for shape in shapes):
+        return sys.maxsize
+    largest = max((size_of(shape) for shape in shapes if len(shape) == 2), default=0)
+    return min(batch_size, len(rows)) * size_of(tuple(rows.x.shape[1:-1])) * largest
 
 
 def evaluate(trainer: Trainer, rows: Rows, batch_size: int) -> dict[str, Any]:

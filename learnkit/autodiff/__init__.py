@@ -5,6 +5,7 @@ from learnkit.autodiff.anomaly import detect_anomaly
 from learnkit.autodiff.check import check_grads
 from learnkit.autodiff.custom import CustomVJP, checkpoint, custom_vjp
 from learnkit.autodiff.explain import Explanation, explain
+from learnkit.autodiff.fused import fuse
 from learnkit.autodiff.namespace import namespace
 from learnkit.autodiff.primitive import Primitive, primitive
 from learnkit.autodiff.reverse import grad, stop_gradient, value_and_grad, vjp
@@ -21,6 +22,7 @@ __all__ = [
     "custom_vjp",
     "detect_anomaly",
     "explain",
+    "fuse",
     "grad",
     "hessian",
     "hvp",

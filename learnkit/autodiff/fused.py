@@ -11,7 +11,7 @@ from learnkit.autodiff.reverse import vjp
 from learnkit.autodiff.tape import Node
 from learnkit.autodiff.variable import Variable
 from learnkit.backends.base import Array
-from learnkit.fuse import Fused
+from learnkit.fusion import Fused
 
 __all__ = ["DifferentiableFused", "fuse"]
 
@@ -105,7 +105,7 @@ def fuse(function: Callable[..., Any]) -> DifferentiableFused:
     shared among threads when the arrays are large; otherwise NumPy calls on blocks that stay in the cache. On
     CuPy it is one launch. Options and arguments that are Python floats may change without a new compilation.
     Where it cannot be fused (another library, arrays of several shapes, indexing, sums along an axis), the
-    function runs as it is, and the logger ``learnkit.fuse`` says at level DEBUG what stood in the way.
+    function runs as it is, and the logger ``learnkit.fusion`` says at level DEBUG what stood in the way.
 
     The results have the same bits for any number of threads; beside the function run plainly, float32
     exp, log, tanh and erf differ by a few units in the last place.

@@ -11,7 +11,16 @@ import numpy as np
 
 from learnkit.backends.numba_functions import exp_32, exp_64, log_32, log_64
 
-__all__ = ["bias_relu_in_place", "cross_entropy_step_32", "cross_entropy_step_64", "mask_in_place", "relu_backward", "row_sum", "softmax_cross_entropy_32", "softmax_cross_entropy_64"]
+__all__ = [
+    "bias_relu_in_place",
+    "cross_entropy_step_32",
+    "cross_entropy_step_64",
+    "mask_in_place",
+    "relu_backward",
+    "row_sum",
+    "softmax_cross_entropy_32",
+    "softmax_cross_entropy_64",
+]
 
 _exact = numba.njit(nogil=True, error_model="numpy", cache=True)
 

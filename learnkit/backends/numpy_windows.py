@@ -87,7 +87,8 @@ class NumpyWindowKernels(WindowKernels):
         self, g: Array, weight: Array, window: Window, groups: int, size: tuple[int, int]
     ) -> Array:
         back = window.transposed()
-        if back is None or groups > 1 or back.outputs(g.shape[2:]) != tuple(size):
+        few = window.kernel[0] * weight.shape[2] <= weight.shape[3]  # columns then take less than shifts of g
+        if back is None or groups > 1 or few or back.outputs(g.shape[2:]) != tuple(size):
             return super().conv2d_input(g, weight, window, groups, size)
         turned = np.ascontiguousarray(weight[::-1, ::-1].transpose(0, 1, 3, 2))
         return self.conv2d(g, turned, None, back)
@@ -95,7 +96,8 @@ class NumpyWindowKernels(WindowKernels):
     def conv2d_weight_into(
         self, out: Array | None, x: Array, g: Array, window: Window, groups: int = 1
     ) -> Array:
-        if groups > 1 or window.stride[0] > 1 or x.shape[0] == 0:
+        few = window.kernel[0] * window.kernel[1] * x.shape[1] <= _SHORT
+        if groups > 1 or few or window.stride[0] > 1 or x.shape[0] == 0:
             return super().conv2d_weight_into(out, x, g, window, groups)
         (kh, kw), c, (o, rows, across) = window.kernel, x.shape[1], g.shape[1:]
         total = np.zeros((kh, kw * c, o), dtype=np.result_type(x, g))

@@ -31,7 +31,7 @@ from learnkit.errors import ArgumentError, LearnkitError, UnknownNameError, did_
 from learnkit.plugins import registry
 from learnkit.plugins.spec import split_specs
 
-__all__ = ["dress", "kernels_in_force", "use_kernels"]
+__all__ = ["VARIABLE", "dress", "kernels_in_force", "use_kernels"]
 
 #: The environment variable that is read when the first backend is made.
 VARIABLE = "LEARNKIT_KERNELS"

@@ -7,7 +7,7 @@ from typing import Any
 
 from learnkit.autodiff.fused import DifferentiableFused
 from learnkit.backends.base import Array, array_namespace
-from learnkit.fuse.options import options_of, shadow
+from learnkit.fusion.options import options_of, shadow
 
 __all__ = ["fused_mean"]
 

@@ -1,6 +1,6 @@
 """Running an optimizer in place on the one vector of parameters.
 
-An elementwise rule runs as one kernel (``learnkit.fuse``). One that cannot be fused makes a dozen temporary
+An elementwise rule runs as one kernel (``learnkit.fusion``). One that cannot be fused makes a dozen temporary
 arrays: run over the whole vector each of them goes through main memory; run over blocks they stay in the
 cache, which is several times faster. The numbers are the same, bit for bit.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.layout import Layout
-from learnkit.fuse import bound_update
+from learnkit.fusion import bound_update
 from learnkit.optim.base import Optimizer, State
 from learnkit.optim.compose import Chain
 from learnkit.optim.grouping import Groups

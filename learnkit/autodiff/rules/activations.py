@@ -22,7 +22,7 @@ from learnkit.autodiff.rules.special import erf
 from learnkit.autodiff.tape import Node
 from learnkit.autodiff.variable import is_variable
 from learnkit.backends.base import Array, array_namespace
-from learnkit.fuse import Fused
+from learnkit.fusion import Fused
 
 __all__ = ["ACTIVATIONS", "prelu"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from learnkit.fuse.operations import OPERATIONS
+from learnkit.fusion.operations import OPERATIONS
 
 
 def philox_uniform(out: Any, n: Any, seed: Any, stream: Any, step: Any) -> None:

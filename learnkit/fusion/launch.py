@@ -15,11 +15,11 @@ import numpy as np
 from learnkit.backends import threads
 from learnkit.backends.base import Array, size_of
 from learnkit.backends.engine import engine
-from learnkit.fuse import cache
-from learnkit.fuse.emit_cupy import cuda_text
-from learnkit.fuse.emit_numba import CHUNK, numba_source
-from learnkit.fuse.emit_numpy import numpy_source
-from learnkit.fuse.trace import Trace
+from learnkit.fusion import cache
+from learnkit.fusion.emit_cupy import cuda_text
+from learnkit.fusion.emit_numba import CHUNK, numba_source
+from learnkit.fusion.emit_numpy import numpy_source
+from learnkit.fusion.trace import Trace
 
 __all__ = ["Launch", "launch_for", "library_of"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from learnkit.fuse.host import HostNumber, HostProgram, NotFusable
-from learnkit.fuse.symbols import Graph, Symbol
+from learnkit.fusion.host import HostNumber, HostProgram, NotFusable
+from learnkit.fusion.symbols import Graph, Symbol
 
 __all__ = ["Argument", "Trace", "live", "trace"]
 

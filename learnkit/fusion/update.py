@@ -9,10 +9,10 @@ import numpy as np
 
 from learnkit.backends.base import Array
 from learnkit.backends.engine import engine
-from learnkit.fuse.fused import Kernel
-from learnkit.fuse.launch import library_of
-from learnkit.fuse.options import options_of, shadow
-from learnkit.fuse.trace import Argument
+from learnkit.fusion.fused import Kernel
+from learnkit.fusion.launch import library_of
+from learnkit.fusion.options import options_of, shadow
+from learnkit.fusion.trace import Argument
 
 __all__ = ["FusedUpdate", "bound_update"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from learnkit.fuse.operations import OPERATIONS
-from learnkit.fuse.symbols import Symbol
-from learnkit.fuse.trace import Trace, live
+from learnkit.fusion.operations import OPERATIONS
+from learnkit.fusion.symbols import Symbol
+from learnkit.fusion.trace import Trace, live
 
 __all__ = ["CudaText", "cuda_text"]
 

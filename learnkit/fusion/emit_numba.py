@@ -8,9 +8,9 @@ arithmetic: float32 exp, log, tanh and erf are polynomials here (see ``numba_fun
 
 from __future__ import annotations
 
-from learnkit.fuse.operations import OPERATIONS
-from learnkit.fuse.symbols import Symbol
-from learnkit.fuse.trace import Trace, live
+from learnkit.fusion.operations import OPERATIONS
+from learnkit.fusion.symbols import Symbol
+from learnkit.fusion.trace import Trace, live
 
 __all__ = ["CHUNK", "numba_source"]
 

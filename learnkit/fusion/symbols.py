@@ -18,8 +18,8 @@ import array_api_compat.numpy as standard
 import numpy as np
 
 from learnkit.backends.kernels import Kernels
-from learnkit.fuse.host import HostNumber, HostProgram, NotFusable
-from learnkit.fuse.operations import OPERATIONS
+from learnkit.fusion.host import HostNumber, HostProgram, NotFusable
+from learnkit.fusion.operations import OPERATIONS
 
 __all__ = ["Graph", "Symbol"]
 
@@ -266,7 +266,7 @@ del _name, _op
 class SymbolNamespace:
     """The part of the standard that can be fused, for the symbols of one trace."""
 
-    __name__ = "learnkit.fuse.symbols"
+    __name__ = "learnkit.fusion.symbols"
     pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
 
     def __init__(self, graph: Graph) -> None:

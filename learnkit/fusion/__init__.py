@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from learnkit.backends.engine import engine
-from learnkit.fuse.fused import Fused
-from learnkit.fuse.update import FusedUpdate, bound_update
+from learnkit.fusion.fused import Fused
+from learnkit.fusion.update import FusedUpdate, bound_update
 
 __all__ = ["Fused", "FusedUpdate", "bound_update", "engine"]

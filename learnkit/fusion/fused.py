@@ -10,15 +10,15 @@ import numpy as np
 
 from learnkit.backends.base import Array
 from learnkit.backends.engine import engine
-from learnkit.fuse.emit_numpy import numpy_source
-from learnkit.fuse.host import NotFusable
-from learnkit.fuse.launch import Launch, launch_for, library_of
-from learnkit.fuse.symbols import Symbol
-from learnkit.fuse.trace import Argument, Trace, trace
+from learnkit.fusion.emit_numpy import numpy_source
+from learnkit.fusion.host import NotFusable
+from learnkit.fusion.launch import Launch, launch_for, library_of
+from learnkit.fusion.symbols import Symbol
+from learnkit.fusion.trace import Argument, Trace, trace
 
 __all__ = ["Fused", "Kernel"]
 
-_log = logging.getLogger("learnkit.fuse")
+_log = logging.getLogger("learnkit.fusion")
 
 #: Traces of a function that are kept; it has more where it compares a number that changes at every call.
 _MOST = 16

@@ -6,15 +6,15 @@ numbers are those of the function run plainly, bit for bit.
 
 from __future__ import annotations
 
-from learnkit.fuse.operations import OPERATIONS
-from learnkit.fuse.symbols import Symbol
-from learnkit.fuse.trace import Trace, live
+from learnkit.fusion.operations import OPERATIONS
+from learnkit.fusion.symbols import Symbol
+from learnkit.fusion.trace import Trace, live
 
 __all__ = ["numpy_source"]
 
 _HEAD = """import numpy as np
 from numpy import inf, nan
-from learnkit.fuse.numpy_functions import erf
+from learnkit.fusion.numpy_functions import erf
 """
 
 

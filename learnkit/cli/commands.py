@@ -1,8 +1,8 @@
 """The built-in commands, entering by the hook that plugins have, and the group that finds those of plugins.
 
 A plugin registers a ``click.Command`` under ``learnkit_register_commands``. Plugins are imported only for a
-name that is not built in: ``learnkit train`` and ``learnkit --help`` neither import them nor look for them, so
-help says that there may be more and where they are listed. A built-in command is never replaced.
+name that is not built in: ``learnkit train`` and ``learnkit --help`` neither import them nor look for them,
+so help says that there may be more and where they are listed. A built-in command is never replaced.
 """
 
 from __future__ import annotations

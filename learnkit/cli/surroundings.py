@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from learnkit.backends import use_kernels
+from learnkit.backends.replacement import VARIABLE
 from learnkit.cli.building import Named
 from learnkit.config import RunConfig
 from learnkit.plugins import runs
 
-__all__ = ["changed_by_plugins", "chosen_kernels"]
+__all__ = ["changed_by_plugins", "chosen_kernels", "with_kernels_named"]
 
 
 def chosen_kernels(config: RunConfig) -> AbstractContextManager[None]:
@@ -22,8 +24,20 @@ def chosen_kernels(config: RunConfig) -> AbstractContextManager[None]:
         ArgumentError: some are unknown, or cannot be used.
         MissingDependencyError: they need a library that is not installed.
     """
+    if config.kernels is None or config.kernels == _of_the_environment():  # which are in force already
+        return nullcontext()
     with Named(config, "kernels"):
-        return use_kernels(config.kernels) if config.kernels else nullcontext()
+        return use_kernels(config.kernels)
+
+
+def with_kernels_named(config: RunConfig) -> RunConfig:
+    """The configuration with the kernels that the environment names: it repeats the run without it."""
+    found = _of_the_environment()
+    return config if config.kernels or not found else dataclasses.replace(config, kernels=found)
+
+
+def _of_the_environment() -> str:
+    return os.environ.get(VARIABLE, "").strip()
 
 
 def changed_by_plugins(config: RunConfig) -> RunConfig:

@@ -90,8 +90,8 @@ def train(
 ) -> int:
     """Train a model on SOURCE and keep it in a directory runs/NAME.
 
-    SOURCE is digits, a .csv, .npz or .npy file, or a file or directory of IDX images. SPEC names a
-    component: NAME or NAME:OPTION=VALUE,OPTION=VALUE.
+    SOURCE is digits, a .csv, .npz or .npy file, a file or directory of IDX images, or a file that a plugin
+    reads. SPEC names a component: NAME or NAME:OPTION=VALUE,OPTION=VALUE.
 
     \b
     learnkit train digits

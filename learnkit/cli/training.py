@@ -29,7 +29,7 @@ from learnkit.cli.interrupt import Interruptible
 from learnkit.cli.measures import Baseline, Report, measure
 from learnkit.cli.output import Talk, print_json
 from learnkit.cli.rundir import CONFIG, METRICS, MODEL, MetricsFile, RunDirectory, check_name
-from learnkit.cli.surroundings import changed_by_plugins, chosen_kernels
+from learnkit.cli.surroundings import changed_by_plugins, chosen_kernels, with_kernels_named
 from learnkit.config import RunConfig, write_config
 from learnkit.data import DataSet, Preprocessor, load_source
 from learnkit.errors import DivergedError, MissingDependencyError, ShapeError
@@ -78,7 +78,7 @@ def run_training(config: RunConfig, orders: Orders) -> int:
     began = time.perf_counter()
     _check_libraries()
     check_name(orders.name, orders.runs_dir, orders.overwrite)
-    config = changed_by_plugins(config)
+    config = with_kernels_named(changed_by_plugins(config))
     with chosen_kernels(config):
         return _run(config, orders, began)
 

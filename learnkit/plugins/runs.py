@@ -30,6 +30,7 @@ from learnkit.plugins.hookspecs import LIFECYCLE
 from learnkit.plugins.loading import Candidate, attempt, candidates, listed_names, one_line, strictly
 from learnkit.plugins.manager import PluginManager
 from learnkit.plugins.records import PluginRecord, merged
+from learnkit.plugins.trace import say, timed
 
 if TYPE_CHECKING:
     from learnkit.training.history import StepReport
@@ -95,7 +96,7 @@ class _Listener:
     def call(self, hook: str, arguments: Mapping[str, Any]) -> Any:
         """What the hook returns, or ``None``; one that raises is switched off with its plugin."""
         try:
-            with contextlib.redirect_stdout(sys.stderr):
+            with contextlib.redirect_stdout(sys.stderr), timed(f"{hook} of {_who(self.record)}"):
                 return next(iter(getattr(self.hooks.hook, hook)(**arguments)), None)
         except KeyboardInterrupt:
             raise
@@ -108,7 +109,7 @@ class _Listener:
         trace = "".join(traceback.format_exception(error))
         self.record = replace(self.record, status="failed", detail=detail, traceback=trace)
         strictly(self.record, error)
-        _say(f"plugin {self.record}")
+        say(f"plugin {self.record}")
 
 
 @dataclass
@@ -206,7 +207,7 @@ def configure(
         except (ArgumentError, PluginError, TypeError, ValueError) as error:
             listener.switch_off(hook, error)
             continue
-        _say(f"plugin {_who(listener.record)} sets {', '.join(f'{k}={v!r}' for k, v in changes.items())}")
+        say(f"plugin {_who(listener.record)} sets {', '.join(f'{k}={v!r}' for k, v in changes.items())}")
     return config
 
 
@@ -328,7 +329,7 @@ def _load(*, with_blocked: bool = False) -> _Loaded:
                 else:
                     found.others.append(result)
                     if result.status not in ("ok", "blocked"):
-                        _say(f"plugin {result} does not see runs")
+                        say(f"plugin {result} does not see runs")
     return found
 
 
@@ -346,8 +347,3 @@ def _load_one(candidate: Candidate, version: str | None) -> _Listener | PluginRe
 
 def _who(record: PluginRecord) -> str:
     return record.distribution or record.name
-
-
-def _say(line: str) -> None:
-    with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)

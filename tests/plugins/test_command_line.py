@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -233,6 +234,24 @@ def test_augmentations_and_kernels_are_in_the_run(
     sys.modules["t_parts"].Counting.calls = 0
     assert learnkit("evaluate", "runs/first", "digits").code == 0
     assert sys.modules["t_parts"].Counting.calls == 0  # the block of the training is over
+
+
+def test_kernels_of_the_environment_are_in_the_run_file(site: Path, install: Callable[..., None]) -> None:
+    """In a process of its own: the environment is read once."""
+    install("t-parts", PARTS)
+    code = "import sys\nfrom importlib import metadata\nfrom learnkit.cli import main\n"
+    code += f"sys.exit(main({[*SHORT, '--quiet']!r}))"
+    paths = os.pathsep.join([str(site), str(Path(__file__).parents[2])])
+    work = site.parent / "work"
+    work.mkdir()
+    settings = {"PYTHONPATH": paths, "LEARNKIT_KERNELS": "counting", "LEARNKIT_PLUGINS": "t-parts"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=work, env=os.environ | settings, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'kernels = "counting"' in (work / "runs" / "first" / "config.toml").read_text()
+    content = read_content(work / "runs" / "first" / "model.safetensors")
+    assert content["kernels"] == [{"kind": "kernel", "name": "counting"}]
 
 
 @pytest.mark.parametrize(

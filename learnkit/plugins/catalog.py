@@ -110,7 +110,7 @@ def _entry(kind: str, factory: Any, names: list[str], builtin: bool) -> Entry:
         summary=_sentence(first),
         formula=formula,
         source=None if source is None else " ".join(source.group(1).split()),
-        options=_command_options(factory) if kind == "command" else _options(factory),
+        options=_command_options(factory) if kind == "command" else _options(factory, kind),
         tested_on=_TESTED_ON.get(kind, ()) if builtin else (),
     )
 
@@ -146,7 +146,11 @@ def _formula_of_function(factory: Any, first: str) -> tuple[str, ...]:
     return _formula(text, " ".join(text.partition("\n\n")[0].split()))
 
 
-def _options(factory: Any) -> tuple[tuple[str, str | None], ...]:
+#: What a function of these kinds is handed, and is no option of it.
+_HANDED = {"exporter": ("trainer", "path", "extra"), "reader": ("path", "min_rows", "features")}
+
+
+def _options(factory: Any, kind: str) -> tuple[tuple[str, str | None], ...]:
     try:
         parameters = signature_of(factory).parameters.values()
     except (TypeError, ValueError):
@@ -156,7 +160,7 @@ def _options(factory: Any) -> tuple[tuple[str, str | None], ...]:
         if p.kind is p.VAR_POSITIONAL
         else (p.name, None if p.default is p.empty else repr(p.default))
         for p in parameters
-        if p.kind is not p.VAR_KEYWORD
+        if p.kind is not p.VAR_KEYWORD and p.name not in _HANDED.get(kind, ())
     )
 
 

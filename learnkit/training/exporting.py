@@ -130,11 +130,11 @@ def export_npz(
 ) -> None:
     """Weights and buffers as NumPy arrays by their path, and the key ``learnkit`` with what ``json`` writes.
 
-    ``numpy.load("model.npz")["0.weight"]`` reads one; nothing in it is pickled.
-
     Args:
         trainer, path, extra: see :func:`export`.
         compress: whether to pack the file.
+
+    ``numpy.load("model.npz")["0.weight"]`` reads one; nothing in it is pickled.
     """
     to_numpy = trainer.backend.to_numpy
     arrays = {name: to_numpy(array) for name, array in trainer.model.arrays().items()}

@@ -20,6 +20,7 @@ FOLDER = ROOT / "tests" / "benchmarks"
 WITH_OPTIONS = (
     "all",
     "autodiff",
+    "convolution",
     "diamonds",
     "digits_seeds",
     "fashion_mnist",

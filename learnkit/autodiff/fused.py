@@ -19,7 +19,7 @@ Parents = tuple[Node | None, ...]
 
 
 class DifferentiableFused:
-    """What :func:`fuse` returns: the function, as one kernel where that is possible, and one node of the tape.
+    """What :func:`fuse` returns: the function, where possible as one kernel and one node of the tape.
 
     Attributes:
         function: as it was given.
@@ -93,17 +93,18 @@ def fuse(function: Callable[..., Any]) -> DifferentiableFused:
     """Run an elementwise function as one kernel instead of one pass over memory for each operation.
 
     Args:
-        function: ``f(*arrays, **options)`` in standard array code, elementwise but for an ``xp.sum`` or ``xp.mean``
-            of everything at its end. What it computes must depend on its arguments alone: it is run once for
-            each kind of arguments, with symbols in the place of arrays and numbers.
+        function: ``f(*arrays, **options)`` in standard array code, elementwise but for an ``xp.sum`` or
+            ``xp.mean`` of everything at its end. What it computes must depend on its arguments alone: it is
+            run once for each kind of arguments, with symbols in the place of arrays and numbers.
 
     Returns:
         A function of the same arguments with the same results, on NumPy, CuPy and variables. Its gradient, of
         every order, is fused too.
 
-    On NumPy the kernel is machine code if Numba is installed (``pip install "pylearnkit[fast]"``), kept on disk and
-    shared among threads when the arrays are large; otherwise NumPy calls on blocks that stay in the cache. On
-    CuPy it is one launch. Options and arguments that are Python floats may change without a new compilation.
+    On NumPy the kernel is machine code if Numba is installed (``pip install "pylearnkit[fast]"``), kept on
+    disk and shared among threads when the arrays are large; otherwise NumPy calls on blocks that stay in the
+    cache. On CuPy it is one launch. Options and arguments that are Python floats may change without a new
+    compilation.
     Where it cannot be fused (another library, arrays of several shapes, indexing, sums along an axis), the
     function runs as it is, and the logger ``learnkit.fusion`` says at level DEBUG what stood in the way.
 
@@ -118,7 +119,7 @@ def fuse(function: Callable[..., Any]) -> DifferentiableFused:
     ...     xp = array_namespace(x)
     ...     return xp.mean(xp.square(xp.sin((x - y) / width)))
     >>> x, y = np.asarray([0.0, np.pi / 4]), np.asarray([0.0, 0.0])
-    >>> float(wave(x, y))
+    >>> round(float(wave(x, y)), 12)
     0.25
     >>> value_and_grad(wave)(x, y)[1].round(12)
     array([0. , 0.5])

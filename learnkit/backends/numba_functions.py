@@ -1,7 +1,8 @@
+# mypy: allow-untyped-defs, allow-untyped-calls
 """What fused loops call: functions that the compiler can turn into vector instructions.
 
-Imported by generated source only, as it needs Numba. The float32 functions are polynomials with errors of 2 to 4
-units in the last place, exact at infinities and NaN. exp and log follow the Cephes library (Moshier 1992),
+Imported by compiled code only, as it needs Numba. The float32 functions are polynomials with errors of 2
+to 4 units in the last place, exact at infinities and NaN. exp and log follow the Cephes library (Moshier 1992),
 tanh is the rational approximation of degree 13 over 6 that Eigen uses, erf is that of ``backends.numpy``.
 log1p and expm1 are made of log and exp as in Kahan's notes: the rounding error of ``1 + x`` cancels.
 """
@@ -42,7 +43,7 @@ _call = numba.njit(error_model="numpy")
 
 
 @_inline
-def exp_32(x):  # type: ignore[no-untyped-def]
+def exp_32(x):
     y = min(max(x, f32(-104.0)), f32(88.8))
     n = np.floor(y * f32(1.44269504088896341) + f32(0.5))
     r = y - n * f32(0.693359375) - n * f32(-2.12194440e-4)
@@ -63,7 +64,7 @@ def exp_32(x):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def log_32(x):  # type: ignore[no-untyped-def]
+def log_32(x):
     small = x < f32(1.17549435e-38)
     scaled = x * f32(8388608.0) if small else x
     bits = f32(scaled).view(i32)
@@ -91,7 +92,7 @@ def log_32(x):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def tanh_32(x):  # type: ignore[no-untyped-def]
+def tanh_32(x):
     y = min(max(x, f32(-7.90531110763549805)), f32(7.90531110763549805))
     q = y * y
     a = f32(-2.76076847742355e-16)
@@ -118,7 +119,7 @@ _Q0, _Q1, _Q2, _Q3, _Q4, _Q5 = (f32(c) for c in ERF_Q)
 
 
 @_inline
-def erf_32(x):  # type: ignore[no-untyped-def]
+def erf_32(x):
     y = min(max(x, -_E), _E)
     t = y * y
     p = ((((_P0 * t + _P1) * t + _P2) * t + _P3) * t + _P4) * t + _P5
@@ -129,7 +130,7 @@ def erf_32(x):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def log1p_32(x):  # type: ignore[no-untyped-def]
+def log1p_32(x):
     u = f32(1.0) + x
     d = u - f32(1.0)
     ratio = x / (d if d != f32(0) else f32(1.0))
@@ -138,7 +139,7 @@ def log1p_32(x):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def expm1_32(x):  # type: ignore[no-untyped-def]
+def expm1_32(x):
     u = exp_32(x)
     d = u - f32(1.0)
     log = log_32(u)
@@ -149,14 +150,14 @@ def expm1_32(x):  # type: ignore[no-untyped-def]
 
 
 @_inline
-def hypot_32(a, b):  # type: ignore[no-untyped-def]
+def hypot_32(a, b):
     x, y = np.float64(a), np.float64(b)  # squares of float32 fit in float64
     z = f32(np.sqrt(x * x + y * y))
     return f32(np.inf) if abs(a) == f32(np.inf) or abs(b) == f32(np.inf) else z
 
 
 @_inline
-def logaddexp_32(a, b):  # type: ignore[no-untyped-def]
+def logaddexp_32(a, b):
     high, low = max(a, b), min(a, b)
     z = high + log1p_32(exp_32(low - high))
     z = a + f32(0.6931471805599453) if a == b else z
@@ -164,49 +165,49 @@ def logaddexp_32(a, b):  # type: ignore[no-untyped-def]
 
 
 @_call
-def exp_64(x):  # type: ignore[no-untyped-def]
+def exp_64(x):
     return np.exp(x)
 
 
 @_call
-def log_64(x):  # type: ignore[no-untyped-def]
+def log_64(x):
     return np.log(x)
 
 
 @_call
-def tanh_64(x):  # type: ignore[no-untyped-def]
+def tanh_64(x):
     return np.tanh(x)
 
 
 @_call
-def erf_64(x):  # type: ignore[no-untyped-def]
+def erf_64(x):
     return math.erf(x)
 
 
 @_call
-def log1p_64(x):  # type: ignore[no-untyped-def]
+def log1p_64(x):
     return np.log1p(x)
 
 
 @_call
-def expm1_64(x):  # type: ignore[no-untyped-def]
+def expm1_64(x):
     return np.expm1(x)
 
 
 @_call
-def hypot_64(a, b):  # type: ignore[no-untyped-def]
+def hypot_64(a, b):
     return math.hypot(a, b)
 
 
 @_call
-def logaddexp_64(a, b):  # type: ignore[no-untyped-def]
+def logaddexp_64(a, b):
     if a == b:
         return a + np.log(2.0)
     return max(a, b) + np.log1p(np.exp(-abs(a - b)))
 
 
 @numba.njit(fastmath={"reassoc", "nsz"}, error_model="numpy", nogil=True)
-def sum_of(x):  # type: ignore[no-untyped-def]
+def sum_of(x):
     """In double precision; several partial sums at once, so the order is not that of the elements."""
     total = 0.0
     for i in range(x.shape[0]):

@@ -1,4 +1,4 @@
-"""Elementwise functions as one kernel: traced once, compiled by Numba or CuPy, or run in blocks of NumPy calls."""
+"""Elementwise functions as one kernel: traced once, then compiled, or run in blocks of NumPy calls."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """A trace as source for Numba: one loop, compiled for the host's processor.
 
-Three things decide whether the compiler uses vector instructions. An array that is overwritten is one argument
-and not two, since for two it would have to prove that they do not overlap. The loop runs from 0 over slices,
-as an index with an offset might be negative, which Python counts from the end. And every function in it is
-arithmetic: float32 exp, log, tanh and erf are polynomials here (see ``numba_functions``).
+Three things decide whether the compiler uses vector instructions. An array that is overwritten is one
+argument and not two, since for two it would have to prove that they do not overlap. The loop runs from 0
+over slices, as an index with an offset might be negative, which Python counts from the end. And every
+function in it is arithmetic: float32 exp, log, tanh and erf are polynomials (``backends.numba_functions``).
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ class _Body:
         direct = {} if trace.reduction else self._written_in_place(symbols, last, outputs, targets)
         for s in symbols:
             self._write(s, direct.get(s.index))
-            for a in {a.index for a in s.args}:
-                if last[a] == s.index and a in self._buffer_of:
-                    k = self._buffer_of.pop(a)
+            for index in {a.index for a in s.args}:
+                if last[index] == s.index and index in self._buffer_of:
+                    k = self._buffer_of.pop(index)
                     self._free[self.buffers[k]].append(k)
         if trace.reduction:
             value = self._names[outputs[0].index]

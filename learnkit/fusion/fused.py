@@ -229,7 +229,7 @@ class Fused:
 
     def _kernel(self, args: tuple[Any, ...], options: Mapping[str, Any], library: str) -> Kernel:
         places: list[Any] = []  # for each positional argument: where its value comes from
-        arguments = []
+        arguments: list[Argument] = []
         for i, a in enumerate(args):
             if type(a) in (float, int):
                 places.append(f"{i}")

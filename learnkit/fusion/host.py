@@ -150,12 +150,13 @@ for _name, _form, _function in (
 ):
     setattr(HostNumber, f"__{_name}__", _arithmetic(_form, _function))
     setattr(HostNumber, f"__r{_name}__", _arithmetic(_form, _function, swapped=True))
-for _name, _form, _function in (
+_unary: Callable[..., Any]
+for _name, _form, _unary in (
     ("neg", "-({0})", operator.neg),
     ("pos", "+({0})", operator.pos),
     ("abs", "abs({0})", abs),
 ):
-    setattr(HostNumber, f"__{_name}__", _arithmetic(_form, _function))
+    setattr(HostNumber, f"__{_name}__", _arithmetic(_form, _unary))
 for _name, _form, _function in (
     ("lt", "{0} < {1}", operator.lt),
     ("le", "{0} <= {1}", operator.le),
@@ -165,4 +166,4 @@ for _name, _form, _function in (
     ("ne", "{0} != {1}", operator.ne),
 ):
     setattr(HostNumber, f"__{_name}__", _comparison(_form, _function))
-del _name, _form, _function
+del _name, _form, _function, _unary

@@ -1,8 +1,8 @@
 """The elementwise functions that can be fused: how each is written for Numba, for CUDA and for NumPy.
 
 In a form ``{0}`` and ``{1}`` are the operands, variables or numbers of one dtype. For Numba a name that
-begins with ``_`` is a function of ``numba_source``, which has a version for each dtype. The NumPy name is that of
-a universal function with ``out=``, where it is not the standard's own name.
+begins with ``_`` is a function of ``backends.numba_functions``, which has a version for each dtype. The NumPy
+name is that of a universal function with ``out=``.
 """
 
 from __future__ import annotations

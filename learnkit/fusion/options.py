@@ -6,6 +6,7 @@ only another argument of the kernel.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 from weakref import ref
@@ -37,10 +38,8 @@ def options_of(component: Any) -> tuple[dict[str, float], Any]:
     found = numbers, tuple(fixed)
     if len(_known) > 256:
         _known.clear()
-    try:
+    with contextlib.suppress(TypeError):  # of a class with slots
         _known[id(component)] = (ref(component), *found)
-    except TypeError:  # a class with slots
-        pass
     return found
 
 

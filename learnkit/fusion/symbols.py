@@ -223,6 +223,9 @@ class Symbol:
     def __hash__(self) -> int:
         return id(self)
 
+    def __pos__(self) -> Symbol:
+        return self
+
     def _closed(self, *args: Any, **options: Any) -> Any:
         raise NotFusable("control flow, indexing or assignment that depends on elements")
 
@@ -240,11 +243,15 @@ def _binary(name: str, swapped: bool = False) -> Callable[[Symbol, Any], Any]:
 
 
 _OPERANDS = frozenset({bool, int, float, HostNumber, Symbol})
-for _name, _op in (("add", "add"), ("sub", "subtract"), ("mul", "multiply"), ("truediv", "divide")):
+for _name, _op in (
+    ("add", "add"),
+    ("sub", "subtract"),
+    ("mul", "multiply"),
+    ("truediv", "divide"),
+    ("pow", "pow"),
+):
     setattr(Symbol, f"__{_name}__", _binary(_op))
     setattr(Symbol, f"__r{_name}__", _binary(_op, swapped=True))
-Symbol.__pow__ = _binary("pow")  # type: ignore[attr-defined]
-Symbol.__rpow__ = _binary("pow", swapped=True)  # type: ignore[attr-defined]
 for _name, _op in (
     ("lt", "less"),
     ("le", "less_equal"),
@@ -259,7 +266,6 @@ for _name, _op in (
     setattr(Symbol, f"__{_name}__", _binary(_op))
 for _name, _op in (("neg", "negative"), ("abs", "abs"), ("invert", "logical_not")):
     setattr(Symbol, f"__{_name}__", lambda self, _op=_op: self.graph.apply(_op, self))
-Symbol.__pos__ = lambda self: self  # type: ignore[attr-defined]
 del _name, _op
 
 

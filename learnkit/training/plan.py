@@ -1,16 +1,14 @@
 """The step of a plain multi-layer perceptron on NumPy, worked out once for each shape of batch.
 
-A small network's step takes some 100 microseconds, and half of that is Python: reading leaves, recording a
-tape, walking it. For layers of the form ``y = x W + b``, each followed by a ReLU or by nothing, all of it is
-known in advance. A :class:`StepPlan` holds the arrays and the calls; it computes the same numbers as the tape,
-bit for bit, with the same kernels. Any other model, and everything that watches the tape, takes the tape.
+A small network's step takes some 100 microseconds, and without this half of that again is Python: reading
+leaves, recording a tape, walking it. For layers of the form ``y = x W + b``, each followed by a ReLU or by
+nothing, all of it is known in advance. A :class:`StepPlan` holds the arrays and the calls; it computes the
+numbers of the tape, bit for bit. Any other model, and everything that watches the tape, takes the tape.
 """
 
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
 
 from learnkit.autodiff.tape import Leaf, backpropagate, new_level, observer
 from learnkit.autodiff.variable import Variable, plain_value
@@ -57,19 +55,20 @@ class _Layer:
     def __init__(self, name: str, relu: bool, model: Module, gradient: GradientVector, rows: int) -> None:
         leaves, views = model.parameters(), gradient.views
         self.relu = relu
-        self.weight = leaves[f"{name}.weight"].array
+        self.weight: Array = leaves[f"{name}.weight"].array
         self.to_weight = views[f"{name}.weight"]
         has_bias = f"{name}.bias" in leaves
         self.bias = leaves[f"{name}.bias"].array if has_bias else None
-        if relu and not has_bias:
-            self.bias = np.zeros(self.weight.shape[1], self.weight.dtype)
         self.to_bias = views[f"{name}.bias"] if has_bias else None
         inputs, outputs = self.weight.shape
+        xp: Any = array_namespace(self.weight)
         dtype = self.weight.dtype
-        self.out = np.empty((rows, outputs), dtype)
-        self.back = np.empty((rows, inputs), dtype)
+        self.out = xp.empty((rows, outputs), dtype=dtype)
+        self.back = xp.empty((rows, inputs), dtype=dtype)
+        if relu and not has_bias:
+            self.bias = xp.zeros((outputs,), dtype=dtype)
         # As in the kernel product_with_transpose.
-        self.transposed = np.empty((outputs, inputs), dtype) if self.weight.size <= COPIED else None
+        self.transposed = xp.empty((outputs, inputs), dtype=dtype) if self.weight.size <= COPIED else None
 
 
 class StepPlan:
@@ -91,16 +90,16 @@ class StepPlan:
             for i, (layer, after) in enumerate(zip(model.layers, (*model.layers[1:], None), strict=True))
             if type(layer) is Linear
         ]
-        self._ones = np.ones(x.shape[0], x.dtype)
 
     def value_and_grad(self, x: Array, y: Array, weight: Array | None) -> Array:
         """The loss of a batch, with its gradient in the gradient's vector."""
         self._gradient.check()
-        matmul, kernels, layers = np.matmul, self._kernels, self._layers
+        kernels, layers = self._kernels, self._layers
+        matmul_into = kernels.matmul_into
         h = x
         for layer in layers:
             out = layer.out
-            matmul(h, layer.weight, out=out)
+            matmul_into(out, h, layer.weight)
             if layer.relu:
                 kernels.bias_relu_in_place(out, layer.bias)
             elif layer.bias is not None:
@@ -112,15 +111,15 @@ class StepPlan:
             layer = layers[i]
             if layer.relu:
                 kernels.mask_in_place(g, layer.out)
-            matmul((layers[i - 1].out if i else x).T, g, out=layer.to_weight)
+            matmul_into(layer.to_weight, (layers[i - 1].out if i else x).T, g)
             if layer.to_bias is not None:
-                matmul(self._ones, g, out=layer.to_bias)
+                kernels.column_sums_into(layer.to_bias, g)
             if i:
                 transposed = layer.weight.T
                 if layer.transposed is not None:
                     layer.transposed[...] = transposed
                     transposed = layer.transposed
-                g = matmul(g, transposed, out=layer.back)
+                g = matmul_into(layer.back, g, transposed)
         return loss
 
     def _head(self, out: Array, y: Array, weight: Array | None) -> tuple[Array, Array]:
@@ -129,7 +128,7 @@ class StepPlan:
         leaf = Leaf(level)
         loss = self._loss(Variable(out, leaf), y, weight)
         if type(loss) is not Variable or loss.node.level != level:  # it does not depend on the outputs
-            return plain_value(loss), np.zeros_like(out)
+            return plain_value(loss), array_namespace(out).zeros_like(out)
         value = loss.data
         backpropagate([(loss.node, kernels_of(value).one(value))], array_namespace(value))
         return value, leaf.gradient

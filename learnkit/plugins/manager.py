@@ -125,6 +125,10 @@ class PluginManager:
         yield self.builtin(kind)
         yield self.third_party(kind)
 
+    def known(self, kind: str) -> dict[str, Factory]:
+        """The components of a kind that have been asked for so far, without those that are built in."""
+        return {**(self._third_party or {}).get(kind, {}), **self.in_code(kind)}
+
     def register(self, kind: str, name: str, factory: Factory, *, override: bool = False) -> None:
         """Offer a component from code; see :mod:`learnkit.plugins.incode`.
 

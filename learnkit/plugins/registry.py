@@ -96,10 +96,9 @@ class Registry:
                 f"convention={convention!r} goes with a name or a class, and {spec!r} is made already"
             )
         elif kind != "activation" and is_function(kind, spec):
-            try:
-                name = self._find(spec, kind)[1]
-            except UnknownNameError:  # it has no name yet but its own
-                name = getattr(spec, "__name__", kind)
+            known = self.plugins.known(kind)  # loads nothing: it need not have a name but its own
+            named = (name for name, factory in known.items() if _is_of(factory, spec))
+            name = next(named, getattr(spec, "__name__", kind))
             return construct(kind, name, component_of(kind, name, spec), defaults)
         else:
             return spec
@@ -149,7 +148,11 @@ class Registry:
                             return candidate, name
                         hidden = f"the {candidate} {name!r} is another one now, which replaces it"
         cls = obj if inspect.isclass(obj) or inspect.isroutine(obj) else type(obj)
-        hint = "a plugin registers it with one of the functions in learnkit.plugins.hookspecs"
+        hint = (
+            f"learnkit.register_{kind or 'loss'}(name, {cls.__qualname__}) gives it one, and so does a plugin"
+        )
+        if kind is None:
+            hint = "learnkit.register_loss(name, ...) and its like give it a name, and so does a plugin"
         if isinstance(obj, FunctionComponent):
             hint = f"give the function a name: learnkit.register_{obj._kind}({cls.__name__!r}, ...)"
         raise UnknownNameError(

@@ -425,6 +425,12 @@ def test_a_function_stands_where_a_component_is_taken() -> None:
     np.testing.assert_allclose(trainer.predict(x), twin.predict(x), rtol=1e-6)
 
 
+def test_a_function_given_itself_imports_no_plugin() -> None:
+    with registry.isolated() as isolated:
+        registry.create("loss", lambda y_pred, y_true: y_pred - y_true)
+        assert isolated.plugins._third_party is None
+
+
 def test_a_function_without_a_name_cannot_be_saved(tmp_path: Any) -> None:
     trainer = lk.Trainer(lk.nn.Linear(3, 1), loss=lambda y_pred, y_true: (y_pred - y_true) ** 2)
     with pytest.raises(UnknownNameError) as info:

@@ -259,7 +259,7 @@ def test_what_cannot_be_described_is_named_with_its_path(built: ModuleType) -> N
         registry.describe(built.Sequential({"a": [object()]}))
     assert str(info.value) == (
         "sequential.layers[0]['a'][0]: builtins.object is not registered as a component\n"
-        "  a plugin registers it with one of the functions in learnkit.plugins.hookspecs"
+        "  learnkit.register_loss(name, ...) and its like give it a name, and so does a plugin"
     )
     with pytest.raises(ArgumentError) as argument:
         registry.describe(built.Opaque())

@@ -1,8 +1,8 @@
 """NumPy's kernels with loops compiled by Numba, where one pass over memory does what took ten calls.
 
-In use when Numba is installed (``pip install "pylearnkit[fast]"``) and ``LEARNKIT_FUSE`` does not say otherwise. The
-first call ever compiles, which takes a second or two; later ones, in other processes too, load the machine
-code from Numba's cache.
+In use when Numba is installed (``pip install "pylearnkit[fast]"``) and ``LEARNKIT_FUSE`` does not say
+otherwise. The first call ever compiles, which takes a second or two; later ones, in other processes too, load
+the machine code from Numba's cache.
 """
 
 from __future__ import annotations
@@ -124,3 +124,60 @@ class CompiledKernels(CompiledNormKernels, NumpyKernels):
         if outside[0]:
             raise IndexError(f"a label is outside 0 .. {z.shape[1] - 1}, the classes of the logits")
         return losses, p
+
+    def softmax_cross_entropy_backward(self, g: Array, p: Array, labels: Array) -> Array:
+        if not suits(g, p) or labels.dtype not in _LABELS or g.shape[0] != p.shape[0]:
+            return super().softmax_cross_entropy_backward(g, p, labels)
+        return _cross_entropy_backward(g, p, labels)
+
+    def mean_softmax_cross_entropy_backward(self, g: Array, p: Array, labels: Array) -> Array:
+        if not suits(g, p) or labels.dtype not in _LABELS:
+            return super().mean_softmax_cross_entropy_backward(g, p, labels)
+        return _cross_entropy_backward(np.reshape(g / g.dtype.type(p.shape[0]), (1,)), p, labels)
+
+    def softmax(self, z: Array) -> Array:
+        if z.size <= _SMALL or not suits(z):
+            return super().softmax(z)
+        return _by_rows("softmax", z)
+
+    def softmax_backward(self, g: Array, y: Array) -> Array:
+        if g.size <= _SMALL or not suits(g, y):
+            return super().softmax_backward(g, y)
+        out = np.empty(y.shape, y.dtype)
+        rows = (a.reshape(-1, y.shape[-1]) for a in (plain(g), plain(y), out))
+        over_rows(_softmax_loops().softmax_backward, y.size // y.shape[-1], y.size, *rows)
+        return out
+
+    def log_softmax(self, z: Array) -> Array:
+        if z.size <= _SMALL or not suits(z):
+            return super().log_softmax(z)
+        return _by_rows("log_softmax", z)
+
+    def log_softmax_backward(self, g: Array, y: Array) -> Array:
+        if g.size <= _SMALL or not suits(g, y):
+            return super().log_softmax_backward(g, y)
+        return _by_rows("log_softmax_backward", g, y)
+
+
+@functools.cache
+def _softmax_loops() -> Any:
+    from learnkit.backends import compiled_softmax_loops
+
+    return compiled_softmax_loops
+
+
+def _by_rows(name: str, *arrays: Array) -> Array:
+    """The loop of that name over the rows of arrays of one shape."""
+    like = arrays[0]
+    loop = getattr(_softmax_loops(), f"{name}_{32 if like.dtype.char == 'f' else 64}")
+    out = np.empty(like.shape, like.dtype)
+    rows = (a.reshape(-1, like.shape[-1]) for a in (*map(plain, arrays), out))
+    over_rows(loop, like.size // like.shape[-1], like.size, *rows)
+    return out
+
+
+def _cross_entropy_backward(g: Array, p: Array, labels: Array) -> Array:
+    dz = np.empty(p.shape, p.dtype)
+    arguments = plain(g), plain(p), plain(labels), dz
+    over_rows(_softmax_loops().cross_entropy_backward, p.shape[0], p.size, *arguments)
+    return dz

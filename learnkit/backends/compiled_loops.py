@@ -16,6 +16,8 @@ __all__ = [
     "cross_entropy_step_32",
     "cross_entropy_step_64",
     "mask_in_place",
+    "maximum_32",
+    "maximum_64",
     "relu_backward",
     "row_sum",
     "softmax_cross_entropy_32",
@@ -25,7 +27,8 @@ __all__ = [
 _exact = numba.njit(nogil=True, error_model="numpy", cache=True)
 
 
-# Only sums may be taken in another order, for the sake of vector registers: inside exp the order is its accuracy.
+# Only sums may be taken in another order, for the sake of vector registers: inside exp the order is its
+# accuracy.
 @numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
 def row_sum(x):  # type: ignore[no-untyped-def]
     """The sum of a vector in its own dtype."""
@@ -70,7 +73,23 @@ def bias_relu_in_place(lo, hi, y, bias):  # type: ignore[no-untyped-def]
             row[j] = zero if v < zero else v
 
 
-def _softmax_cross_entropy(exp, log, integer, shift, mask):  # type: ignore[no-untyped-def]
+def _maximum(integer, shift, mask):  # type: ignore[no-untyped-def]
+    def maximum(row):  # type: ignore[no-untyped-def]
+        """Of integers, as that of numbers that may be NaN takes no vector registers. NaN may be missed."""
+        bits = row.view(integer)
+        high = _ordered(bits[0], shift, mask)
+        for j in range(bits.shape[0]):
+            high = max(high, _ordered(bits[j], shift, mask))
+        return integer(_ordered(high, shift, mask)).view(row.dtype)
+
+    return maximum
+
+
+maximum_32 = _exact(_maximum(np.int32, np.int32(31), np.int32(0x7FFFFFFF)))
+maximum_64 = _exact(_maximum(np.int64, np.int64(63), np.int64(0x7FFFFFFFFFFFFFFF)))
+
+
+def _softmax_cross_entropy(exp, log, maximum):  # type: ignore[no-untyped-def]
     def loop(lo, hi, z, labels, losses, p, outside):  # type: ignore[no-untyped-def]
         k = z.shape[1]
         each = max(1, 4096 // k)  # rows at a time: exp runs over many numbers also where rows are short
@@ -79,13 +98,7 @@ def _softmax_cross_entropy(exp, log, integer, shift, mask):  # type: ignore[no-u
             last = min(hi, first + each)
             for r in range(first, last):
                 row, out = z[r], p[r]
-                # The maximum of integers, as that of numbers which may be NaN takes no vector registers. A
-                # NaN reaches the sum below all the same.
-                bits = row.view(integer)
-                high_bits = _ordered(bits[0], shift, mask)
-                for j in range(k):
-                    high_bits = max(high_bits, _ordered(bits[j], shift, mask))
-                high = integer(_ordered(high_bits, shift, mask)).view(row.dtype)
+                high = maximum(row)  # a NaN that it passes over reaches the sum below all the same
                 for j in range(k):
                     out[j] = row[j] - high
                 label = labels[r]
@@ -108,12 +121,8 @@ def _softmax_cross_entropy(exp, log, integer, shift, mask):  # type: ignore[no-u
     return loop
 
 
-softmax_cross_entropy_32 = _exact(
-    _softmax_cross_entropy(exp_32, log_32, np.int32, np.int32(31), np.int32(0x7FFFFFFF))
-)
-softmax_cross_entropy_64 = _exact(
-    _softmax_cross_entropy(exp_64, log_64, np.int64, np.int64(63), np.int64(0x7FFFFFFFFFFFFFFF))
-)
+softmax_cross_entropy_32 = _exact(_softmax_cross_entropy(exp_32, log_32, maximum_32))
+softmax_cross_entropy_64 = _exact(_softmax_cross_entropy(exp_64, log_64, maximum_64))
 
 
 def _cross_entropy_step(softmax_cross_entropy):  # type: ignore[no-untyped-def]

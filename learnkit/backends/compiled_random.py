@@ -90,7 +90,7 @@ def uniform_64(lo, hi, n, step, k0, k1, out):  # type: ignore[no-untyped-def]
 
 @_exact
 def drop(lo, hi, n, step, k0, k1, least, kept, x, out):  # type: ignore[no-untyped-def]
-    """Strips of ``x`` times ``kept`` where the number, of 24 bits, is at least ``least``, times 0 elsewhere."""
+    """Strips of ``x`` times ``kept`` where the number, of 24 bits, is at least ``least``, else times 0."""
     words = np.empty(NUMBERS // 2, np.uint64)
     halves = words.view(np.uint32)
     bound = np.int32(least)

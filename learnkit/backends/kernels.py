@@ -199,6 +199,22 @@ class Kernels(WindowKernels, NormKernels):
         e = xp.exp(xp.subtract(z, xp.max(z, axis=-1, keepdims=True)))
         return xp.divide(e, xp.sum(e, axis=-1, keepdims=True))
 
+    def softmax_backward(self, g: Array, y: Array) -> Array:
+        """Gradient of softmax along the last axis from its output: ``y (g - sum(g y))``."""
+        xp = self.xp
+        return xp.multiply(y, xp.subtract(g, xp.sum(xp.multiply(g, y), axis=-1, keepdims=True)))
+
+    def log_softmax(self, z: Array) -> Array:
+        """The logarithm of softmax along the last axis, without forming the softmax."""
+        xp = self.xp
+        shifted = xp.subtract(z, xp.max(z, axis=-1, keepdims=True))
+        return xp.subtract(shifted, xp.log(xp.sum(xp.exp(shifted), axis=-1, keepdims=True)))
+
+    def log_softmax_backward(self, g: Array, y: Array) -> Array:
+        """Gradient of the logarithm of softmax from its output: ``g - exp(y) sum(g)``."""
+        xp = self.xp
+        return xp.subtract(g, xp.multiply(xp.exp(y), xp.sum(g, axis=-1, keepdims=True)))
+
     def softmax_cross_entropy(self, z: Array, labels: Array) -> tuple[Array, Array]:
         """``(losses, p)``: ``-log p[label]`` of each row, and the softmax ``p`` that the gradient needs.
 

@@ -78,7 +78,7 @@ def _relu_rule(xp: Any, g: Array, y: Array, parents: Parents) -> tuple[Array]:
 @primitive()
 def dropout(xp: Any, x: Array, /, *, p: float, seed: int, stream: int, step: int) -> tuple[Array, Any]:
     """``x / (1 - p)`` or 0 for each element; the reverse pass draws the same numbers, so no mask is kept."""
-    key = {"p": p, "seed": seed, "stream": stream, "step": step}
+    key: dict[str, Any] = {"p": p, "seed": seed, "stream": stream, "step": step}
     if is_variable(x):
         return dropout(x, **key), key
     return kernels_of(x).dropout(x, **key), key
@@ -108,31 +108,34 @@ def _sigmoid_rule(xp: Any, g: Array, y: Array, parents: Parents) -> tuple[Array]
 @primitive()
 def softmax(xp: Any, x: Array, /, *, axis: int = -1) -> tuple[Array, Any]:
     """``exp(x) / sum(exp(x))`` along ``axis``, shifted by the maximum."""
-    e = xp.exp(xp.subtract(x, xp.max(x, axis=axis, keepdims=True)))
-    y = xp.divide(e, xp.sum(e, axis=axis, keepdims=True))
+    y = _along(xp, axis, kernels_of(x).softmax, x)
     return y, (y, axis)
 
 
 @softmax.rule
 def _softmax_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
     y, axis = saved
-    inner = xp.sum(xp.multiply(g, y), axis=axis, keepdims=True)
-    return (xp.multiply(y, xp.subtract(g, inner)),)
+    return (_along(xp, axis, _kernels(g, y).softmax_backward, g, y),)
 
 
 @primitive()
 def log_softmax(xp: Any, x: Array, /, *, axis: int = -1) -> tuple[Array, Any]:
     """The logarithm of softmax along ``axis``, without forming the softmax."""
-    shifted = xp.subtract(x, xp.max(x, axis=axis, keepdims=True))
-    y = xp.subtract(shifted, xp.log(xp.sum(xp.exp(shifted), axis=axis, keepdims=True)))
+    y = _along(xp, axis, kernels_of(x).log_softmax, x)
     return y, (y, axis)
 
 
 @log_softmax.rule
 def _log_softmax_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array]:
     y, axis = saved
-    total = xp.sum(g, axis=axis, keepdims=True)
-    return (xp.subtract(g, xp.multiply(xp.exp(y), total)),)
+    return (_along(xp, axis, _kernels(g, y).log_softmax_backward, g, y),)
+
+
+def _along(xp: Any, axis: int, kernel: Any, *arrays: Array) -> Array:
+    """What a kernel over the last axis gives for another."""
+    if axis in (-1, len(arrays[0].shape) - 1):
+        return kernel(*arrays)
+    return xp.moveaxis(kernel(*(xp.moveaxis(a, axis, -1) for a in arrays)), -1, axis)
 
 
 @primitive()

@@ -65,6 +65,11 @@ class Case:
         pairs = list(itertools.pairwise(self.sizes))
         return self.batch_size * (3 * sum(a * b for a, b in pairs) - pairs[0][0] * pairs[0][1])
 
+    @property
+    def largest_product(self) -> int:
+        """Multiplications of the largest matrix product of a step."""
+        return self.batch_size * max(a * b for a, b in itertools.pairwise(self.sizes))
+
     def rule(self) -> Optimizer:
         """The optimizer."""
         given = "lr" in self.optimizer.partition(":")[2]

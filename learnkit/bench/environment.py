@@ -76,7 +76,7 @@ def describe(threads: int) -> dict[str, str]:
         "date": date.today().isoformat(),
         "processor": f"{processor()}, {processors()} usable of {os.cpu_count()}",
         "system": f"{platform.system()} {platform.release()} on {platform.machine()}",
-        "threads": f"{threads} for everybody",
+        "threads": f"{threads} at most for everybody",
         "versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
         "load": "unknown" if now is None else f"{now:.2f} at the start",
     }

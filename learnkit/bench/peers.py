@@ -12,6 +12,7 @@ from dataclasses import fields
 from typing import Any
 
 from learnkit.bench.case import BATCHES, Case
+from learnkit.bench.environment import processors
 from learnkit.bench.worker import Run
 from learnkit.errors import ArgumentError
 from learnkit.optim.base import Optimizer
@@ -76,11 +77,10 @@ def _nesterov(options: dict[str, Any]) -> bool:
 
 
 def torch_threads() -> None:
-    """Let PyTorch compute on as many threads as ``OMP_NUM_THREADS`` says."""
+    """Let PyTorch compute on as many threads as ``OMP_NUM_THREADS`` says, else on all processors."""
     import torch
 
-    if "OMP_NUM_THREADS" in os.environ:
-        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or processors()))
 
 
 def torch_optimizer(options: dict[str, Any], parameters: Any, *, implementation: str = "fused") -> Any:

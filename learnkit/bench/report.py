@@ -11,7 +11,7 @@ from typing import Any
 
 from learnkit.backends.engine import engine
 from learnkit.bench.case import Case
-from learnkit.bench.environment import installed, limited_to, processors, versions
+from learnkit.bench.environment import installed, processors, versions
 from learnkit.bench.peers import MODULES, counterpart
 from learnkit.bench.turns import Times, take_turns
 from learnkit.bench.worker import Worker
@@ -169,10 +169,12 @@ def measure(case: Case, settings: Settings, *, profile: bool = False) -> Measure
     for peer in settings.against:
         options = torch_on if peer == "torch" else {}
         makers[MODULES[peer][2]] = (f"learnkit.bench.peers:{peer}_run", options)
-    variables = limited_to(settings.threads) | dict(settings.variables or {})
     with ExitStack() as stack:
         workers = {
-            name: stack.enter_context(Worker(name, environment=variables, quiet=True)) for name in makers
+            name: stack.enter_context(
+                Worker(name, threads=settings.threads, environment=settings.variables, quiet=True)
+            )
+            for name in makers
         }
         for name, (factory, options) in makers.items():
             workers[name].make(factory, **of, **options)
@@ -186,7 +188,7 @@ def measure(case: Case, settings: Settings, *, profile: bool = False) -> Measure
         memory = _memory(workers, settings, torch_on, of)
         launches = None
         if gpu:
-            counter = stack.enter_context(Worker("launches", environment=variables, quiet=True))
+            counter = stack.enter_context(Worker("launches", environment=settings.variables, quiet=True))
             launches = counter.call("learnkit.bench.steps:launches", **of)
         found = workers[LEARNKIT].call("learnkit.bench.steps:profiled", **of, **on) if profile else None
     return Measured(case, times, memory, launches, found)

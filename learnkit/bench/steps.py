@@ -35,16 +35,18 @@ def placed_batches(case: Case, backend: Backend) -> list[tuple[Any, Any]]:
 def step_run(backend: str = "numpy", device: str | None = None, **case: Any) -> Run:
     """Training steps: forward, softmax cross-entropy, backward, update. The value is the last loss.
 
-    The batches are on the device already, and nobody fetches a loss but the last.
+    The batches are on the device already, and nobody fetches a loss but the last. The products have the
+    threads that they have in ``fit``.
     """
     of = Case(**case)
     trainer = trainer_for(of, backend, device)
     batches = placed_batches(of, trainer.backend)
 
     def run(times: int) -> float:
-        for i in range(times):
-            loss = trainer.step(*batches[i % BATCHES])
-        trainer.backend.synchronize()
+        with trainer.backend.threads_for(of.largest_product):
+            for i in range(times):
+                loss = trainer.step(*batches[i % BATCHES])
+            trainer.backend.synchronize()
         return float(loss)
 
     return run
@@ -69,13 +71,14 @@ def product_run(backend: str = "numpy", device: str | None = None, **case: Any) 
     products += [(acts[i + 1], w.T, xp.empty_like(acts[i])) for i, w in enumerate(weights) if i]
 
     def run(times: int) -> None:
-        for _ in range(times):
-            for a, b, out in products:
-                if into:
-                    xp.matmul(a, b, out=out)
-                else:
-                    xp.matmul(a, b)
-        on.synchronize()
+        with on.threads_for(of.largest_product):
+            for _ in range(times):
+                for a, b, out in products:
+                    if into:
+                        xp.matmul(a, b, out=out)
+                    else:
+                        xp.matmul(a, b)
+            on.synchronize()
 
     return run
 
@@ -104,6 +107,8 @@ def profiled(backend: str = "numpy", device: str | None = None, **case: Any) -> 
     """Where the time of a step goes: :func:`learnkit.profile` as plain values, with its text and drawing."""
     of = Case(**case)
     trainer = trainer_for(of, backend, device)
+    threads = trainer.backend.threads_for(of.largest_product)
     x, y = (np.concatenate(parts) for parts in zip(*of.batches(), strict=True))
-    found = profile(trainer, x, y, batch_size=of.batch_size)
+    with threads:
+        found = profile(trainer, x, y, batch_size=of.batch_size)
     return {**found.as_dict(), "text": found.text, "svg": found.svg}

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Self, TextIO
 
+from learnkit.bench.environment import limited_to, processors
 from learnkit.errors import LearnkitError
 
 __all__ = ["Worker", "WorkerError", "serve"]
@@ -37,6 +38,8 @@ class Worker:
 
     Args:
         name: for messages.
+        threads: processors that the process may use, so that every library takes as many threads at most
+            and chooses among them as it does for its users; default all.
         environment: variables beside those of this process; libraries read them when they are loaded.
         paths: directories to import from, before all others.
         quiet: keep what the libraries say on stderr, and show its end only if the process fails.
@@ -49,6 +52,7 @@ class Worker:
         self,
         name: str,
         *,
+        threads: int | None = None,
         environment: Mapping[str, str] | None = None,
         paths: tuple[str | Path, ...] = (),
         quiet: bool = False,
@@ -59,12 +63,14 @@ class Worker:
         if quiet:
             self._said = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         search = [*map(str, paths), str(_ROOT), *([before] if before else [])]
+        limits, first = _limits(threads)
+        code = f"{first}\nfrom learnkit.bench.worker import serve\nserve()"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", "from learnkit.bench.worker import serve; serve()"],
+            [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,
-            env={**os.environ, **(environment or {}), "PYTHONPATH": os.pathsep.join(search)},
+            env={**os.environ, **limits, **(environment or {}), "PYTHONPATH": os.pathsep.join(search)},
             encoding="utf-8",
         )
 
@@ -126,6 +132,18 @@ class Worker:
 
     def __exit__(self, *exc: object) -> None:
         self.end()
+
+
+def _limits(threads: int | None) -> tuple[dict[str, str], str]:
+    """Variables, and what a process runs first, before it loads a library that counts processors."""
+    if threads is None or (threads >= processors() and threads > 1):
+        return {}, ""
+    variables = limited_to(threads)
+    if not hasattr(os, "sched_setaffinity"):
+        return variables, ""
+    chosen = sorted(os.sched_getaffinity(0))[:threads]
+    xla = {name: value for name, value in variables.items() if name == "XLA_FLAGS"}
+    return xla, f"import os\nos.sched_setaffinity(0, {chosen})"
 
 
 def _named(path: str) -> Callable[..., Any]:

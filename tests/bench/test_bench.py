@@ -113,14 +113,21 @@ def test_a_worker_makes_runs_and_answers():
         assert caught.value.hint.splitlines() == ["noise", "noise", "the last words"]
 
 
-def test_everybody_gets_the_same_threads():
+def test_everybody_gets_the_same_threads(monkeypatch):
+    with Worker("one", threads=1, quiet=True) as worker:
+        assert worker.call("learnkit.bench.environment:processors") == 1
+        assert "multi_thread_eigen" in worker.call("os:getenv", key="XLA_FLAGS")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    with Worker("all", threads=processors(), quiet=True) as worker:
+        assert worker.call("learnkit.bench.environment:processors") == processors()
+        assert worker.call("os:getenv", key="OMP_NUM_THREADS") is None
     assert limited_to(3) == dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "3"
     )
     assert "multi_thread_eigen=false" in limited_to(1)["XLA_FLAGS"]
     assert processors() >= 1
     about = describe(2)
-    assert about["threads"] == "2 for everybody"
+    assert about["threads"] == "2 at most for everybody"
     assert f"numpy {np.__version__}" in about["versions"]
     json.dumps(about)
 
@@ -132,6 +139,7 @@ def test_cases():
     # forward 4 x 5 x 7 and 4 x 7 x 3; for the weights the same; for the first layer's output 4 x 3 x 7
     assert case.multiplications == 2 * (4 * 5 * 7 + 4 * 7 * 3) + 4 * 3 * 7
     assert [x.shape for x, _ in case.batches()] == [(4, 5)] * 8
+    assert case.largest_product == 4 * 5 * 7
     assert case.rule().lr == 1e-6
     assert Case((5, 3), 4, "adam:lr=0.5").rule().lr == 0.5
     for sizes, batch_size in (((5,), 4), ((5, 0), 4), ((5, 3), 0)):
@@ -150,10 +158,13 @@ def test_a_step_of_learnkit_is_that_of_the_formula():
     product_run(**SMALL)(2)
 
 
+RULES = ["adam", "adamw", "sgd", "momentum", "nesterov", "lion", "adamw:weight_decay=0.5"]
+
+
 @pytest.mark.parametrize(
-    "rule", ["adam", "adamw", "sgd", "momentum", "nesterov", "lion", "adamw:weight_decay=0.5"]
+    ("peer", "rule"),
+    [*(("torch", rule) for rule in RULES), ("jax", "adamw"), ("jax", "nesterov"), ("jax", "lion")],
 )
-@pytest.mark.parametrize("peer", ["torch", "jax"])
 def test_peers_compute_the_same(peer, rule):
     """With a rate at which the weights move, so that the update counts."""
     from learnkit.bench import peers

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from learnkit.backends.engine import engine
-from learnkit.bench import Ratio, Worker, describe, limited_to, take_turns
+from learnkit.bench import Ratio, Worker, describe, take_turns
 from learnkit.bench.environment import installed, load, processors
 from learnkit.bench.turns import format_ratio
 
@@ -108,8 +108,8 @@ class Bench:
     def worker(self, name: str) -> Worker:
         """The process of a subject."""
         if name not in self._workers:
-            variables = limited_to(self.threads) | (WITHOUT_FAST if name == PLAIN else {})
-            self._workers[name] = Worker(name, environment=variables, paths=(HERE,))
+            environment = WITHOUT_FAST if name == PLAIN else {}
+            self._workers[name] = Worker(name, threads=self.threads, environment=environment, paths=(HERE,))
         return self._workers[name]
 
     def close(self) -> None:

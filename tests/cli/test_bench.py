@@ -23,7 +23,7 @@ def test_networks_as_text_and_a_profile(learnkit: Any, tmp_path: Path) -> None:
     assert re.search(r"^learnkit +[\d.,]+ us +[\d.,]+ us - [\d.,]+ [um]s +[\d,]+$", result.out, re.MULTILINE)
     assert re.search(r"^matrix products alone +[\d.,]+ us .*\d\)$", result.out, re.MULTILINE)
     assert re.search(r"^\d+% of a step is its matrix products", result.out, re.MULTILINE)
-    assert re.search(r"^threads: +1 for everybody$", result.out, re.MULTILINE)
+    assert re.search(r"^threads: +1 at most for everybody$", result.out, re.MULTILINE)
     assert result.out.endswith("wrote step.svg\n")
     assert "0 Linear(in_features=4, out_features=6)" in result.out
     ET.parse(tmp_path / "step.svg")
@@ -34,7 +34,7 @@ def test_json(learnkit: Any) -> None:
     assert result.code == 0, result.err
     assert "rows/s" in result.err
     found = result.json
-    assert found["environment"]["threads"] == "1 for everybody"
+    assert found["environment"]["threads"] == "1 at most for everybody"
     (first,) = found["cases"]
     assert first["case"] == {"sizes": [4, 6, 3], "batch_size": 8, "optimizer": "lion", "lr": 1e-6}
     assert first["parameters"] == 51

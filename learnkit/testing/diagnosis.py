@@ -109,7 +109,9 @@ def _from_author_on(author: Author, error: BaseException) -> str:
 
 def is_array(value: Any) -> bool:
     """Whether a value is an array, or a variable."""
-    return hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, type | np.generic)
+    if isinstance(value, type | np.generic):
+        return False
+    return hasattr(value, "dtype") and isinstance(getattr(value, "shape", None), tuple)
 
 
 def fingerprint(value: Any) -> Any:
@@ -160,7 +162,7 @@ def where_first(author: Author, call: Callable[[], Any], wrong: Callable[[Any], 
     """The first of the author's lines after which an array is wrong."""
 
     def holds(value: Any, depth: int = 0) -> bool:
-        if is_array(value):
+        if is_array(value) or isinstance(value, np.floating):
             return wrong(value)
         if isinstance(value, dict) and depth < 2:
             value = list(value.values())

@@ -90,15 +90,20 @@ def first_line(author: Author, call: Callable[[], Any], wrong: Callable[[str, An
 
 
 def first_difference(
-    author: Author, one: Callable[[], Any], other: Callable[[], Any], key: Callable[[Any], Any]
+    author: Author,
+    one: Callable[[], Any],
+    other: Callable[[], Any],
+    key: Callable[[Any], Any],
+    other_key: Callable[[Any], Any] | None = None,
 ) -> Place | None:
     """The first line at which two runs of the author's code hold different values.
 
     Args:
         key: makes of a value what is compared; ``None`` leaves it out.
+        other_key: the same for the other run, if it is another.
     """
 
-    def record(call: Callable[[], Any]) -> list[tuple[Place, str, Any]]:
+    def record(call: Callable[[], Any], key: Callable[[Any], Any]) -> list[tuple[Place, str, Any]]:
         steps: list[tuple[Place, str, Any]] = []
 
         def seen(place: Place, name: str, value: Any) -> None:
@@ -110,7 +115,7 @@ def first_difference(
         _run(author, call, seen)
         return steps
 
-    for a, b in zip(record(one), record(other), strict=False):
+    for a, b in zip(record(one, key), record(other, other_key or key), strict=False):
         if a != b:
             return a[0]
     return None

@@ -1,4 +1,4 @@
-"""The checks as a whole: results, inputs that are given, tests of pytest, and the process for CuPy's stand-in."""
+"""The checks as a whole: results, inputs that are given, pytest, and the process for CuPy's stand-in."""
 
 from __future__ import annotations
 

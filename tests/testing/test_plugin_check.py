@@ -129,7 +129,7 @@ HOOKS = {
         "rename it",
     ),
     "def learnkit_register_losses(registers): ...": (
-        "it takes an argument 'registers' that learnkit_register_losses is not given (did you mean 'register'?)",
+        "an argument 'registers' that learnkit_register_losses is not given (did you mean 'register'?)",
         "def learnkit_register_losses(register), or fewer of them",
     ),
     "def learnkit_epoch_ended(trainer, report=None): ...": (

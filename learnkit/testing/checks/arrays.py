@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from learnkit.backends.base import array_namespace
 from learnkit.errors import LearnkitError
 from learnkit.testing import patterns
 from learnkit.testing.check import Check
+from learnkit.testing.checks.common import plain_state
 from learnkit.testing.diagnosis import (
     fingerprint,
     is_array,
@@ -262,25 +264,54 @@ def loss_of(
 
 
 def _deterministic(subject: Subject, case: Case, row: str) -> None:
-    """The same call twice, on one object and on a copy of it, gives the same bits."""
+    """The same call, once more and on a copy, gives the same bits, and leaves no trace in the object."""
     backend = host()
     component = case.ready(subject.fresh(), backend, "float64")
     other = case.ready(subject.fresh(), backend, "float64")
     arrays = case.on(backend, "float64")
     first = _prints(case.call(component, arrays, backend))
+    before = _attributes(component)
     for again in (component, component, other):
         second = _prints(case.call(again, arrays, backend))
         if second != first:
             name = next(n for n in first if second.get(n) != first[n])
-            fresh = case.ready(subject.fresh(), backend, "float64")
-
-            def call(made: Any = fresh) -> Any:
-                return case.call(made, arrays, backend)
-
+            call = functools.partial(
+                case.call, case.ready(subject.fresh(), backend, "float64"), arrays, backend
+            )
             where, remedy = where_different(subject.author, call, call)
             raise CheckFailure(
                 f"called twice with the same arguments, {name} is another number", remedy, where
             )
+    fresh = case.ready(subject.fresh(), backend, "float64")
+    untouched = _attributes(fresh)
+    case.call(fresh, arrays, backend)
+    changed = [n for n, v in _attributes(fresh).items() if untouched.get(n, v) != v]
+    changed += [n for n, v in _attributes(component).items() if before.get(n, v) != v]
+    if changed:
+        made = case.ready(subject.fresh(), backend, "float64")
+        start = _attributes(made)
+        place = first_line(
+            subject.author,
+            lambda: case.call(made, arrays, backend),
+            lambda _, __: any(start.get(n, v) != v for n, v in _attributes(made).items()),
+        )
+        raise CheckFailure(f"the call changes the attribute {changed[0]} of the object", where=place)
+
+
+def _attributes(component: Any) -> dict[str, Any]:
+    """The plain values among an object's attributes, without those that are computed when first asked for."""
+    held = getattr(component, "__dict__", {})
+    cached = {
+        name
+        for cls in type(component).__mro__
+        for name, value in vars(cls).items()
+        if isinstance(value, functools.cached_property)
+    }
+    return {
+        name: repr(plain_state(value))
+        for name, value in held.items()
+        if name not in cached and not name.startswith("_")
+    }
 
 
 def _prints(outputs: dict[str, Any]) -> dict[str, Any]:

@@ -21,9 +21,10 @@ from learnkit.testing.checks.arrays import array_checks, cases_of, host
 from learnkit.testing.checks.calculus import check_extremes, gradient_checks
 from learnkit.testing.checks.common import common_checks, named
 from learnkit.testing.checks.training import resumes
-from learnkit.testing.diagnosis import fingerprint, is_array, returned, where_different
+from learnkit.testing.diagnosis import fingerprint, is_array, returned, where_different, where_spot
 from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Case, Subject
+from learnkit.testing.tracing import lines_run
 
 __all__ = ["checks"]
 
@@ -253,6 +254,11 @@ def _training(subject: Subject, row: str) -> None:
     backend = host()
     arrays = case.on(backend, "float64")
 
+    ready = case.ready(subject.fresh(), backend, "float64")
+    _no_early_writes(subject, case, ready, arrays, "outside of training")
+    with training(seed=1, step=2):
+        _no_early_writes(subject, case, ready, arrays, "before the step has ended")
+
     def step(made: Any, number: int = 2) -> Any:
         with training(seed=1, step=number):
             outputs = case.call(made, arrays, backend)
@@ -266,6 +272,24 @@ def _training(subject: Subject, row: str) -> None:
 
         where, remedy = where_different(subject.author, again, again)
         raise CheckFailure("the same seed and step give another result in training", remedy, where)
+
+
+def _no_early_writes(subject: Subject, case: Case, made: Any, arrays: dict[str, Any], when: str) -> None:
+    """The forward pass writes into no buffer; ``scope.write`` does, when the step ends."""
+
+    def kept() -> dict[str, Any]:
+        return {path: fingerprint(np.asarray(a)) for path, a in made.arrays().items()}
+
+    before = kept()
+    case.call(made, arrays, host())
+    changed = [path for path, value in kept().items() if value != before[path]]
+    if changed:
+        run = lines_run(subject.author, lambda: case.call(made, arrays, host()))
+        found = where_spot(run, "state", "inplace")
+        raise CheckFailure(
+            f"the forward pass changes {changed[0]!r} {when}",
+            where=(found[0], found[1].line) if found else subject.author.definition("__call__"),
+        )
 
 
 def _extremes(subject: Subject, row: str) -> None:

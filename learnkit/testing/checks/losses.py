@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from learnkit.testing.checks.common import common_checks
 from learnkit.testing.diagnosis import is_array, returned, where_spot
 from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Case, Subject
-from learnkit.testing.tracing import first_line, lines_run
+from learnkit.testing.tracing import first_difference, first_line, lines_run
 
 __all__ = ["checks"]
 
@@ -198,13 +199,29 @@ def _rows(subject: Subject, row: str) -> None:
         part = (y_pred[i : i + 1], None if y_true is None else y_true[i : i + 1])
         alone = np.asarray(plain_value(loss.per_example(*part)))
         if alone.shape == (1,) and not np.allclose(alone[0], whole[i], rtol=1e-9, atol=1e-12, equal_nan=True):
-            spot = where_spot(
-                lines_run(subject.author, lambda: loss.per_example(y_pred, y_true)), "reduction"
-            )
+            calls = [functools.partial(loss.per_example, *given) for given in ((y_pred, y_true), part)]
+            spot = where_spot(lines_run(subject.author, calls[0]), "reduction")
             raise CheckFailure(
                 f"the loss of example {i} is {whole[i]:.6g} among the others and {alone[0]:.6g} alone",
-                where=None if spot is None else (spot[0], spot[1].line),
+                where=(spot[0], spot[1].line)
+                if spot is not None
+                else _where_mixed(subject, calls[0], calls[1], i, len(y_pred)),
             )
+
+
+def _where_mixed(subject: Subject, whole: Any, alone: Any, i: int, n: int) -> tuple[str, int] | None:
+    """The first line that holds another value for row ``i`` of ``n`` than for that row alone."""
+
+    def of_row(k: int, length: int) -> Any:
+        def key(value: Any) -> Any:
+            if not is_array(value) or tuple(np.shape(plain_value(value)))[:1] != (length,):
+                return None
+            row = np.asarray(plain_value(value))[k]
+            return np.array2string(np.asarray(row, dtype="float64"), precision=6, threshold=1000)
+
+        return key
+
+    return first_difference(subject.author, whole, alone, of_row(i, n), of_row(0, 1))
 
 
 def _reductions(subject: Subject, row: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import Any
 
@@ -19,9 +20,10 @@ from learnkit.testing.checks.arrays import array_checks, cases_of
 from learnkit.testing.checks.calculus import check_extremes
 from learnkit.testing.checks.common import common_checks
 from learnkit.testing.checks.training import resumes
-from learnkit.testing.diagnosis import returned
+from learnkit.testing.diagnosis import fingerprint, returned
 from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Case, Subject
+from learnkit.testing.tracing import first_line
 
 __all__ = ["checks", "transform_checks"]
 
@@ -57,6 +59,7 @@ def checks() -> list[Check]:
             "a rule that looks at whole leaves, such as a norm, says so: elementwise: ClassVar[bool] = False",
         ),
         *array_checks(_cases),
+        Check("state", _kept, patterns.REMEDIES["inplace"]),
         Check("extremes", _extremes, patterns.REMEDIES["singular"]),
         Check("descends", _descends, "is the sign of the step right? theta - lr * direction goes down"),
         Check("resumes", _resumes, patterns.REMEDIES["state"]),
@@ -68,6 +71,7 @@ def transform_checks() -> list[Check]:
     return [
         *common_checks(),
         *array_checks(_cases),
+        Check("state", _kept, patterns.REMEDIES["inplace"]),
         Check("extremes", _extremes, patterns.REMEDIES["singular"]),
         Check("resumes", _resumes, patterns.REMEDIES["state"]),
     ]
@@ -130,6 +134,43 @@ def _bowl(params: dict[str, Any], centre: dict[str, Any]) -> tuple[Any, dict[str
         term = xp.multiply(xp.sum(xp.multiply(d, d)), 0.5)
         total = term if total is None else xp.add(total, term)
     return total, grads
+
+
+def _kept(subject: Subject, row: str) -> None:
+    """A step leaves the slots that it is given as they are: a caller may take it once more from there."""
+    cases_of(subject, _cases)
+    inputs = _inputs(subject)
+    params: Any = {name: np.array(x) for name, x in inputs.items() if not name.startswith("grad ")}
+    grads = {name: np.array(inputs[f"grad {name}"]) for name in params}
+    optimizer = _optimizer(subject.fresh())
+    state = optimizer.init(params)
+    for _ in range(2):
+        given, new = copy.deepcopy(state), _step(optimizer, params, grads, state)
+        name = _changed_slot(state, given)
+        if name is not None:
+            place = _where_changed(subject, optimizer, params, grads, given)
+            raise CheckFailure(f"a step changes the slot {name!r} that it is given", where=place)
+        params, state = new
+
+
+def _step(optimizer: Optimizer, params: Any, grads: Any, state: Any) -> Any:
+    if optimizer.plain:
+        return optimizer.apply(params, grads, state)
+    return optimizer.step_with(functools.partial(_bowl, centre=grads), params, state)[1:]
+
+
+def _where_changed(subject: Subject, optimizer: Optimizer, params: Any, grads: Any, given: Any) -> Any:
+    again = copy.deepcopy(given)
+    step = functools.partial(_step, optimizer, params, grads, again)
+    return first_line(subject.author, step, lambda _, __: _changed_slot(again, given) is not None)
+
+
+def _changed_slot(state: Any, before: Any) -> str | None:
+    for name, slots in state.slots.items():
+        for a, b in zip(slots, before.slots[name], strict=True):
+            if fingerprint(np.asarray(a)) != fingerprint(np.asarray(b)):
+                return str(name)
+    return None
 
 
 def _slots(subject: Subject, row: str) -> None:

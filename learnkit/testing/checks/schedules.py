@@ -82,7 +82,7 @@ def _pure(subject: Subject, row: str) -> None:
             where, remedy = where_different(subject.author, ask, ask)
             where = where or returned(subject.author, ask, "__call__")
             raise CheckFailure(
-                f"at step {step} it is {forward[step]!r} asked in order, {backward[step]!r} asked again later, "
+                f"at step {step} it is {forward[step]!r} asked in order, {backward[step]!r} asked again, "
                 f"and {fresh[step]!r} asked at once",
                 remedy,
                 where,

@@ -89,10 +89,8 @@ class WrongGradient(Loss):
 @dataclass(frozen=True)
 class WideNumbers(Loss):
     def per_example(self, y_pred, y_true):
-        xp = array_namespace(y_pred)
-        scale = xp.asarray(
-            [1.0, 2.0, 3.0], dtype=xp.float64, device=array_api_compat.device(y_true)
-        )  # mistake
+        xp, device = array_namespace(y_pred), array_api_compat.device(y_true)
+        scale = xp.asarray([1.0, 2.0, 3.0], dtype=xp.float64, device=device)  # mistake
         return xp.mean(scale * (y_pred - y_true) ** 2, axis=1)
 
 

@@ -117,14 +117,23 @@ for _ in range(2):
 """
 
 
+FAIL = """
+try:
+    lk.Trainer(lk.nn.Linear(1, 1), "mse", "sgd:lr=1e30").fit(x, x, epochs=5, batch_size=10, verbose=False)
+except lk.errors.DivergedError:
+    pass
+"""
+
+
 def test_every_run_is_written_where_the_environment_asks_for_it(tmp_path: Path) -> None:
-    done = run(FIT, tmp_path, LEARNKIT_TENSORBOARD="logs", LEARNKIT_TENSORBOARD_EVERY="4")
+    done = run(FIT + FAIL, tmp_path, LEARNKIT_TENSORBOARD="logs", LEARNKIT_TENSORBOARD_EVERY="4")
     assert (done.stdout, done.stderr) == ("", "")
-    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["fit", "fit-2"]
+    assert sorted(path.name for path in (tmp_path / "logs").iterdir()) == ["fit", "fit-2", "fit-3"]
     found = read(tmp_path / "logs" / "fit-2")
     assert curve(found, "epoch/loss")[0] == [4, 8]
     assert curve(found, "step/loss")[0] == [4, 8]
     assert "| batch_size | 10 |" in text(found, "config")
+    assert text(read(tmp_path / "logs" / "fit-3"), "error").startswith("DivergedError: the loss is ")
 
 
 def test_nothing_is_written_or_imported_otherwise(tmp_path: Path) -> None:
@@ -132,19 +141,6 @@ def test_nothing_is_written_or_imported_otherwise(tmp_path: Path) -> None:
     done = run(code, tmp_path)
     assert (done.stdout, done.stderr) == ("[]\n", "")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_run_that_fails_says_why(tmp_path: Path) -> None:
-    code = """
-import numpy as np, learnkit as lk
-x = np.linspace(-1, 1, 40, dtype=np.float32).reshape(-1, 1)
-try:
-    lk.Trainer(lk.nn.Linear(1, 1), "mse", "sgd:lr=1e30").fit(x, x, epochs=5, batch_size=10, verbose=False)
-except lk.errors.DivergedError:
-    pass
-"""
-    run(code, tmp_path, LEARNKIT_TENSORBOARD="logs")
-    assert text(read(tmp_path / "logs" / "fit"), "error").startswith("DivergedError: the loss is ")
 
 
 def test_a_run_of_the_command_line_is_written(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ from typing import Any, ClassVar
 
 from learnkit.errors import ArgumentError
 
-__all__ = ["FORMS", "Form", "FunctionComponent", "component_of", "is_function"]
+__all__ = ["FORMS", "Form", "FunctionComponent", "component_of", "is_function", "made_of"]
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,14 @@ def is_function(kind: str, thing: Any) -> bool:
     if kind not in FORMS or not (inspect.isroutine(thing) or isinstance(thing, functools.partial)):
         return False
     return component_of(kind, getattr(thing, "__name__", "function"), thing) is not thing
+
+
+def made_of(factory: Any, function: Any) -> bool:
+    """Whether ``factory`` is the class that was made of ``function``."""
+    if not inspect.isroutine(function) or not inspect.isclass(factory):
+        return False
+    # Not by issubclass, which a plugin's class may answer as it likes.
+    return FunctionComponent in factory.__mro__ and bool(vars(factory)["_function"].__func__ == function)
 
 
 def component_of(kind: str, name: str, factory: Callable[..., Any]) -> Callable[..., Any]:

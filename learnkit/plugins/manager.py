@@ -29,12 +29,14 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from learnkit.errors import ArgumentError, PluginError, did_you_mean
+from learnkit.plugins.functions import FunctionComponent
 from learnkit.plugins.hooks import Factory, PluginHooks, checked
 from learnkit.plugins.hookspecs import KINDS
 from learnkit.plugins.loading import (
@@ -50,7 +52,7 @@ from learnkit.plugins.local import LocalFile
 from learnkit.plugins.records import PluginRecord
 from learnkit.plugins.trace import say, trace
 
-__all__ = ["DEFAULT_PLUGINS", "GROUP", "PluginManager"]
+__all__ = ["DEFAULT_PLUGINS", "GROUP", "PluginManager", "is_newer", "place_of"]
 
 #: Modules whose components are built in; imported on the first lookup.
 DEFAULT_PLUGINS: tuple[str, ...] = ("learnkit.plugins.builtin", "learnkit.cli.commands")
@@ -148,14 +150,14 @@ class PluginManager:
                     f"the {kind} {name!r} is built in",
                     hint="take another name, or write override=True to replace it in this process",
                 )
-            if not override and before is not None and _place(before) != _place(factory):
+            if not override and before is not None and place_of(before) != place_of(factory):
                 raise ArgumentError(
-                    f"the {kind} {name!r} is registered already, as {_place(before)}; "
-                    f"{_place(factory)} cannot be it too",
+                    f"the {kind} {name!r} is registered already, as {place_of(before)}; "
+                    f"{place_of(factory)} cannot be it too",
                     hint="take another name, or write override=True to replace it",
                 )
             self._in_code = {**self._in_code, kind: {**self.in_code(kind), name: factory}}
-        trace(f"{kind} {name!r} is {_place(factory)}, registered in code")
+        trace(f"{kind} {name!r} is {place_of(factory)}, registered in code")
 
     @contextlib.contextmanager
     def registered(
@@ -377,7 +379,17 @@ def _not_installed(variable: str, names: frozenset[str], found: list[Candidate])
     ]
 
 
-def _place(factory: Factory) -> str:
+def is_newer(factory: Factory, cls: object, name: str) -> bool:
+    """Whether a factory that was registered in code as ``name`` comes from the place that ``cls`` came from.
+
+    So it is for an object that was made before a cell of a notebook was run again.
+    """
+    if not inspect.isclass(cls) or not inspect.isclass(factory) or place_of(factory) != place_of(cls):
+        return False
+    return not issubclass(cls, FunctionComponent) or cls.__name__ == name  # functions may all be lambdas
+
+
+def place_of(factory: Factory) -> str:
     """Where a factory is written; the same after the cell of a notebook has been run again."""
     function = getattr(factory, "_function", factory)
     name = getattr(function, "__qualname__", None) or type(function).__qualname__

@@ -26,11 +26,11 @@ from typing import Any
 from learnkit.errors import ArgumentError, UnknownNameError, did_you_mean
 from learnkit.plugins.construct import construct, signature_of
 from learnkit.plugins.conventions import preset
-from learnkit.plugins.functions import FunctionComponent, component_of, is_function
+from learnkit.plugins.functions import FunctionComponent, component_of, is_function, made_of
 from learnkit.plugins.hooks import Factory
 from learnkit.plugins.hookspecs import HOOKS, KINDS
 from learnkit.plugins.local import LocalFile
-from learnkit.plugins.manager import DEFAULT_PLUGINS, PluginManager
+from learnkit.plugins.manager import DEFAULT_PLUGINS, PluginManager, is_newer
 from learnkit.plugins.records import PluginRecord
 from learnkit.plugins.spec import parse_spec
 from learnkit.plugins.versions import declared_version, migrated
@@ -97,7 +97,7 @@ class Registry:
             )
         elif kind != "activation" and is_function(kind, spec):
             known = self.plugins.known(kind)  # loads nothing: it need not have a name but its own
-            named = (name for name, factory in known.items() if _is_of(factory, spec))
+            named = (name for name, factory in known.items() if made_of(factory, spec))
             name = next(named, getattr(spec, "__name__", kind))
             return construct(kind, name, component_of(kind, name, spec), defaults)
         else:
@@ -143,11 +143,15 @@ class Registry:
         for components in (plugins.in_code, plugins.overriding, plugins.builtin, plugins.third_party):
             for candidate in kinds:
                 for name, factory in components(candidate).items():
-                    if factory is obj or factory is type(obj) or _is_of(factory, obj):
+                    if factory is obj or factory is type(obj) or made_of(factory, obj):
                         if self.get(candidate, name) is factory:
                             return candidate, name
                         hidden = f"the {candidate} {name!r} is another one now, which replaces it"
         cls = obj if inspect.isclass(obj) or inspect.isroutine(obj) else type(obj)
+        for candidate in kinds:  # made before the cell of a notebook was run again that registers its class
+            for name, factory in plugins.in_code(candidate).items():
+                if is_newer(factory, cls, name):
+                    return candidate, name
         hint = (
             f"learnkit.register_{kind or 'loss'}(name, {cls.__qualname__}) gives it one, and so does a plugin"
         )
@@ -207,13 +211,6 @@ class Registry:
 
 def _plugins(of: list[str]) -> str:
     return "1 plugin" if len(of) == 1 else f"{len(of)} plugins"
-
-
-def _is_of(factory: Factory, obj: Any) -> bool:
-    """Whether ``factory`` is the class that was made of the function ``obj``."""
-    if not inspect.isroutine(obj) or not inspect.isclass(factory) or FunctionComponent not in factory.__mro__:
-        return False
-    return bool(factory._function == obj)  # type: ignore[attr-defined]
 
 
 def _check_kind(kind: str) -> None:

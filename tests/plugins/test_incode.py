@@ -103,6 +103,22 @@ def test_a_function_may_be_registered_again_and_is_the_new_one(fresh: registry.R
         assert registry.create("loss", "scaled")(np.asarray([2.0]), np.asarray([1.0])) == factor
 
 
+def test_an_object_made_before_the_cell_was_run_again_keeps_its_name(fresh: registry.Registry) -> None:
+    """So a trainer that was made before can still be saved."""
+    cell = (
+        "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Cell:\n    rate: float = 1.0\n"
+        "lk.register_metric('cell', Cell)\nlk.register_loss('a', lambda y_pred, y_true, *, k=1.0: y_pred)\n"
+        "lk.register_loss('b', lambda y_pred, y_true, *, k=1.0: y_true)"
+    )
+    names: dict[str, Any] = {"lk": lk, "__name__": "__main__"}
+    exec(cell, names)
+    made = [registry.create("metric", "cell:rate=2"), *(registry.create("loss", f"{n}:k=3") for n in "ba")]
+    exec(cell, names)
+    assert [registry.name_of(one) for one in made] == ["cell", "b", "a"]
+    assert registry.create("metric", registry.describe(made[0])) == names["Cell"](2)
+    assert registry.describe(made[1])["k"] == 3
+
+
 def test_a_block_leaves_everything_as_before(fresh: registry.Registry) -> None:
     lk.register_loss("mine", Mine)
     with lk.registered(loss={"other": Other, "mine": Mine}, metric={"other": Other}):

@@ -159,8 +159,9 @@ def made_of(factory: Any, function: Any) -> bool:
     """Whether ``factory`` is the class that was made of ``function``."""
     if not inspect.isroutine(function) or not inspect.isclass(factory):
         return False
-    # Not by issubclass, which a plugin's class may answer as it likes.
-    return FunctionComponent in factory.__mro__ and bool(vars(factory)["_function"].__func__ == function)
+    if FunctionComponent not in factory.__mro__:  # not issubclass, which a plugin's class answers as it likes
+        return False
+    return bool(getattr(inspect.getattr_static(factory, "_function", None), "__func__", None) == function)
 
 
 def component_of(kind: str, name: str, factory: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,7 +38,7 @@ from learnkit.plugins.hookspecs import HOOKS, LIFECYCLE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "learnkit" / "docs"
-PAGES = ("plugins.md", "hooks.md", "plugins-when-it-breaks.md")
+PAGES = ("performance.md", "plugins.md", "hooks.md", "plugins-when-it-breaks.md")
 _BLOCK = re.compile(r"(?:^<!-- (\w+): (.+?) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -221,6 +221,13 @@ def run_blocks(place: Place, page: str, blocks: list[Block]) -> None:
 def test_the_tutorial_is_true(place: Place) -> None:
     pytest.importorskip("safetensors")
     run_blocks(place, "plugins.md", [block for _, blocks in chapters("plugins.md") for block in blocks])
+
+
+def test_the_page_on_performance_is_true(place: Place) -> None:
+    pytest.importorskip("click")
+    run_blocks(
+        place, "performance.md", [block for _, blocks in chapters("performance.md") for block in blocks]
+    )
 
 
 CHAPTERS = chapters("hooks.md")

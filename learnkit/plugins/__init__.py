@@ -9,6 +9,7 @@
 ``loading``         imports one plugin, with ``guard`` around its code
 ``local``           the file ``learnkit_local.py``, which is a plugin too
 ``runs``            the plugins that see training runs
+``provenance``      which plugins a saved run holds components of, and what to do without one
 ``builtin``         registers the components of learnkit itself
 ==================  ===========================================================================
 """

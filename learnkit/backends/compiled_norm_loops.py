@@ -275,8 +275,8 @@ def channels_backward(lo, hi, g, x, scale, high, low, k, slope, shift, dx):  # t
 
 
 @_exact
-def squares(lo, hi, chunk, x, scale, partial):  # type: ignore[no-untyped-def]
-    """The sums of the squares of ``scale x`` in chunks ``lo`` to ``hi`` of a vector, in double precision."""
+def squares(lo, hi, chunk, x, partial):  # type: ignore[no-untyped-def]
+    """The sums of squares in chunks ``lo`` to ``hi`` of a vector, in double precision."""
     for q in range(lo, hi):
         part = x[q * chunk : (q + 1) * chunk]
-        partial[q] = _product(part, part) * scale * scale
+        partial[q] = _product(part, part)

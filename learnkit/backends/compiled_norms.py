@@ -29,6 +29,14 @@ def _loops() -> Any:
 class CompiledNormKernels(NumpyNormKernels):
     """The forward pass reads x once, the backward pass g and x once, or twice if means are over the batch."""
 
+    def sum_of_squares(self, x: Array) -> Array:
+        if not suits(x):
+            return super().sum_of_squares(x)
+        chunks = -(-x.size // _CHUNK)
+        partial = np.empty(chunks)
+        over_rows(_loops().squares, chunks, x.size, _CHUNK, plain(x).reshape(-1), partial)
+        return partial.sum()
+
     def norm_rows(
         self, x: Array, weight: Array | None, bias: Array | None, *, eps: float, centred: bool = True
     ) -> tuple[Array, Statistics]:

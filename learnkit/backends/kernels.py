@@ -134,6 +134,20 @@ class Kernels(WindowKernels, NormKernels):
         out[...] = sums
         return out
 
+    def sum_of_squares(self, x: Array) -> Array:
+        """Of all elements of float32 or float64, a 0-d array; a library that can sums in double precision."""
+        return self.xp.sum(self.xp.multiply(x, x))
+
+    def global_norm(self, arrays: list[Array]) -> Array:
+        """The Euclidean norm of all elements of all arrays, a 0-d array of their common dtype."""
+        xp = self.xp
+        total: Any = None
+        for x in arrays:
+            wide = x if x.dtype == xp.float64 else xp.astype(x, xp.float32, copy=False)
+            square = self.sum_of_squares(wide)
+            total = square if total is None else xp.add(total, square)
+        return xp.astype(xp.sqrt(total), xp.result_type(*arrays), copy=False)
+
     def row_sums(self, a: Array, b: Array | None = None) -> Array:
         """Sums of the rows of a matrix ``a``, or of ``a b`` of two matrices: shape (n, k) -> (n,)."""
         return self.xp.sum(a if b is None else self.xp.multiply(a, b), axis=1)

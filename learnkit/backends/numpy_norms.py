@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,9 @@ __all__ = ["NumpyNormKernels", "inverse_of", "merged"]
 _BLOCK = 65536
 #: Rows of a block at most: what is summed in float32 are so few numbers that it shows in no digit.
 _ROWS = 2048
+
+#: Squares summed in float32, in the vector registers of BLAS and without its threads.
+_SUMMED = 8192
 
 
 def merged(means: Array, squares: Array, counts: Array, dtype: Any) -> Statistics:
@@ -62,6 +66,15 @@ class NumpyNormKernels(NormKernels):
 
     Means over the batch are taken of each block about its own centre, and put together in double precision.
     """
+
+    def sum_of_squares(self, x: Array) -> Array:
+        flat = np.ascontiguousarray(x).reshape(-1)
+        parts = [flat[start : start + _SUMMED] for start in range(0, flat.size, _SUMMED)]
+        with np.errstate(over="ignore"):
+            total = sum(float(part @ part) for part in parts)
+        if x.dtype.char == "f" and not 1e-24 < total < math.inf:  # squares beyond the range, or below it
+            total = sum(float(np.square(part, dtype=np.float64).sum()) for part in parts)
+        return np.float64(total)
 
     def norm_rows(
         self, x: Array, weight: Array | None, bias: Array | None, *, eps: float, centred: bool = True

@@ -121,6 +121,7 @@ def kind_of(component: Any) -> str:
     Raises:
         ArgumentError: it derives from none.
     """
+    from learnkit.augment import Augmentation
     from learnkit.backends.base import Backend
     from learnkit.losses.base import Loss
     from learnkit.metrics.base import Metric
@@ -134,6 +135,7 @@ def kind_of(component: Any) -> str:
     from learnkit.training.callbacks import Callback
 
     bases: list[tuple[type, str]] = [
+        (Augmentation, "augmentation"),
         (Loss, "loss"),
         (Optimizer, "optimizer"),
         (Transform, "transform"),
@@ -146,9 +148,6 @@ def kind_of(component: Any) -> str:
         (Backend, "backend"),
     ]
     cls = component if inspect.isclass(component) else type(component)
-    augmentation = _augmentation()
-    if augmentation is not None and issubclass(cls, augmentation):
-        return "augmentation"
     for base, kind in bases:
         if issubclass(cls, base):
             if kind == "layer" and getattr(activations, cls.__name__, None) is cls:
@@ -164,11 +163,3 @@ def kind_of(component: Any) -> str:
         f"the kind of {short(component)} is not known",
         hint="say it: checks_for(f, kind='loss'); the kinds are those of learnkit.plugins.KINDS",
     )
-
-
-def _augmentation() -> type | None:
-    try:
-        from learnkit.augment import Augmentation  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        return None
-    return Augmentation  # type: ignore[no-any-return,unused-ignore]

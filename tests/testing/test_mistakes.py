@@ -83,8 +83,43 @@ MISTAKES = [
     ("models", "HalfState", "resumes", "load_state(state)"),
     ("models", "WrongHook", "hooks", "on_epoch_end"),
     ("models", "StateWithArray", "state", "plain values"),
+    ("others", "DividesByNorm", "extremes", "guard the argument"),
+    ("others", "WritesWeights", "inputs", "arguments are not changed"),
+    ("others", "Shrinks", "projects", "c(c(w)) is c(w)"),
+    ("others", "DrawsGlobally", "deterministic", "counter-based generator"),
+    ("others", "HostNoise", "library", ""),
+    ("others", "ChangesBatch", "inputs", "arguments are not changed"),
+    ("others", "OverflowingSoftmax", "values", "what the generic version does"),
+    ("others", "ChangesGradient", "inputs", "arguments are not changed"),
+    ("others", "ReplacesNothing", "fits", "begin the name of a helper with _"),
+    ("others", "ChangesBuffer", "training", "scope.write(buffer, value)"),
+    ("others", "ChangesSlot", "state", "arguments are not changed"),
+    ("others", "NoSecondOrder", "second-order", "differentiated in its turn"),
+    ("others", "NarrowNumbers", "library-numpy", "keep the dtype of the input"),
+    ("others", "NumpyScalar", "library-numpy", "keep the dtype of the input"),
+    ("others", "LooksAtClock", "deterministic", "counter-based generator"),
+    ("others", "SortsRows", "rows", "from its own row"),
+    ("others", "noisy_schedule", "pure", "counter-based generator"),
+    ("others", "clipping_activation", "library", "xp.minimum(xp.maximum(x, low), high)"),
+    ("others", "waiting_metric", "runs", "float() brings a value to the host"),
+    ("others", "random_data", "deterministic", "counter-based generator"),
+    ("others", "uneven_data", "arrays", "one row for each example"),
 ]
-KINDS = {"three_lines": "loss", "forgetful": "optimizer", "OverflowingActivation": "activation"}
+KINDS = {
+    "three_lines": "loss",
+    "forgetful": "optimizer",
+    "OverflowingActivation": "activation",
+    "OverflowingSoftmax": "kernel",
+    "ChangesGradient": "kernel",
+    "ReplacesNothing": "kernel",
+    "noisy_schedule": "schedule",
+    "clipping_activation": "activation",
+    "waiting_metric": "metric",
+    "random_data": "dataset",
+    "uneven_data": "dataset",
+}
+#: Those whose mistake stands in a rule before them.
+RULES_BEFORE = ("WrongGradient", "NoSecondOrder")
 
 
 def loaded(name):
@@ -94,17 +129,19 @@ def loaded(name):
     return module
 
 
-MODULES = {name: loaded(name) for name in ("losses", "optimizers", "models")}
+MODULES = {name: loaded(name) for name in ("losses", "optimizers", "models", "others")}
 
 
 def marked(file, component):
     """The line of the mistake in a component: the first mark at or behind its beginning."""
     lines = (FOLDER / f"{file}.py").read_text().splitlines()
     start = next(
-        i for i, line in enumerate(lines) if line.startswith((f"class {component}(", f"def {component}("))
+        i
+        for i, line in enumerate(lines)
+        if line.startswith((f"class {component}(", f"class {component}:", f"def {component}("))
     )
     inside = [i + 1 for i, line in enumerate(lines) if i >= start and line.endswith("# mistake")]
-    if component == "WrongGradient":  # its rule stands before it
+    if component in RULES_BEFORE:
         inside = [i + 1 for i, line in enumerate(lines) if i < start and line.endswith("# mistake")][-1:]
     return inside[0]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
+from learnkit.augment import Augmentation
 from learnkit.autodiff import plain_value
 from learnkit.testing import patterns
 from learnkit.testing.check import Check
@@ -83,22 +85,34 @@ def augmentation_checks() -> list[Check]:
     """The checks of augmentations."""
     return [
         *common_checks(),
-        Check("rows", _keeps_rows, "return as many rows as came in"),
+        Check(
+            "shape", _keeps_shape, "return an array of the shape of x: as many rows as came in, and as large"
+        ),
         Check("seeded", _seeded, patterns.REMEDIES["random"]),
         *array_checks(_batches),
     ]
 
 
 def _batches(subject: Subject) -> list[Case]:
+    targets = type(subject.component).rows is not Augmentation.rows
+
     def call(augmentation: Any, arrays: dict[str, Any], backend: Any) -> dict[str, Any]:
-        return {"the result": augmentation(arrays["x"], seed=3, step=5)}
+        if not targets:
+            return {"the result": augmentation(arrays["x"], seed=3, step=5)}
+        x, y, _ = augmentation.rows(arrays["x"], arrays["y"], None, seed=3, step=5)
+        return {"the result": x, "the targets": y}
+
+    def case(x: Any) -> Case:
+        y = np.random.default_rng(29).normal(size=(x.shape[0], 2))
+        inputs = {"x": x, "y": y} if targets else {"x": x}
+        return Case(inputs, call, method="rows" if targets else "__call__")
 
     given = subject.needs.get("x")
     if given is not None:
-        return [Case({"x": np.asarray(given)}, call)]
+        return [case(np.asarray(given))]
     rng = np.random.default_rng(19)
     error: Exception | None = None
-    for shape in ((6, 3, 8, 8), (6, 5), (6, 8, 8, 3), (6, 8, 8), (6, 3, 12)):
+    for shape in ((6, 3, 8, 8), (6, 5), (6, 64), (6, 8, 8, 3), (6, 8, 8), (6, 3, 12)):
         x = rng.normal(size=shape)
         try:
             y = subject.component(x, seed=3, step=5)
@@ -106,22 +120,23 @@ def _batches(subject: Subject) -> list[Case]:
             error = error or refused
             continue
         except Exception:  # the mistake that is looked for
-            return [Case({"x": x}, call)]
+            return [case(x)]
         if tuple(getattr(y, "shape", ()))[:1] == (6,):
-            return [Case({"x": x}, call)]
+            return [case(x)]
     if error is not None:
         raise error
-    return [Case({"x": rng.normal(size=(6, 5))}, call)]
+    return [case(rng.normal(size=(6, 5)))]
 
 
-def _keeps_rows(subject: Subject, row: str) -> None:
+def _keeps_shape(subject: Subject, row: str) -> None:
     for case in cases_of(subject, _batches):
-        y = case.run(subject.component, host())["the result"]
-        if tuple(y.shape)[:1] != tuple(case.inputs["x"].shape)[:1]:
-            raise CheckFailure(
-                f"of {case.inputs['x'].shape[0]} rows it makes {tuple(y.shape)[:1]}",
-                where=returned(subject.author, lambda: case.run(subject.component, host())),  # noqa: B023
-            )
+        for name, y in case.run(subject.component, host()).items():
+            wanted = tuple(case.inputs["x" if name == "the result" else "y"].shape)
+            if tuple(y.shape) != wanted:
+                raise CheckFailure(
+                    f"{name} has shape {tuple(y.shape)}, expected {wanted}",
+                    where=returned(subject.author, functools.partial(case.run, subject.component, host())),
+                )
 
 
 def _seeded(subject: Subject, row: str) -> None:

@@ -15,6 +15,8 @@ __all__ = ["NumpyWindowKernels"]
 
 #: Bytes of pixels that are rearranged and multiplied at once.
 _PIECE = 1 << 21
+#: Pixels of pooling worked on at once, so that temporaries stay in the cache.
+_BLOCK = 1 << 17
 #: From so many pixels on, threads share the images.
 _SHARED = 1 << 17
 #: Up to this many pixels in a column, laying out columns costs less than several products.
@@ -149,8 +151,12 @@ class NumpyWindowKernels(WindowKernels):
 
     def max_pool2d_select(self, v: Array, x: Array, y: Array, window: Window) -> Array:
         total = np.zeros(y.shape, dtype=v.dtype)
-        for there, here, hit in _hits(x, y, window):
-            total[there] += _kept(v[here], hit)
+
+        def gather(total: Array, v: Array, x: Array, y: Array) -> None:
+            for there, here, hit in _hits(x, y, window):
+                total[there] += _kept(v[here], hit)
+
+        _by_planes(gather, total, v, x, y)
         return total
 
     def window_sum(self, x: Array, window: Window) -> Array:
@@ -185,7 +191,7 @@ class NumpyWindowKernels(WindowKernels):
 def _hits(x: Array, y: Array, window: Window) -> Any:
     """For each place of the window: where it lies, and whether it is the first with the largest pixel."""
     left = np.ones(y.shape, dtype=bool)
-    for _, _, there, here in overlaps(window, x.shape[2:]):
+    for _, _, there, here in overlaps(window, x.shape[-2:]):
         hit = x[here] == y[there]
         hit &= left[there]
         left[there] ^= hit
@@ -203,12 +209,28 @@ def _kept(x: Array, hit: Array) -> Array:
 
 
 def _by_planes(function: Callable[..., None], *arrays: Array) -> None:
-    """``function`` on arrays of images, which threads share if there is much to do."""
-    n = arrays[0].shape[0]
-    if n > 1 and arrays[0].size >= _SHARED:
-        threads.share(lambda start, stop: function(*(a[start:stop] for a in arrays)), n, 1)
+    """``function`` on arrays of images, channel by channel: as many at once as the cache holds.
+
+    Threads share them if there is much to do. Arrays that are written must be dense: of others this would be a
+    copy.
+    """
+    planes = [a.reshape(-1, *a.shape[2:]) for a in arrays]
+    count = planes[0].shape[0]
+    step = max(1, _BLOCK * count // max(1, planes[0].size))
+
+    def some(start: int, stop: int) -> None:
+        for low in range(start, stop, step):
+            function(*(a[low : min(low + step, stop)] for a in planes))
+
+    _share(some, count, planes[0].size)
+
+
+def _share(function: Callable[[int, int], None], count: int, size: int) -> None:
+    """``function(start, stop)`` over ``range(count)``, by threads if there is much to do."""
+    if count > 1 and size >= _SHARED:
+        threads.share(function, count, 1)
     else:
-        function(*arrays)
+        function(0, count)
 
 
 def _shifted(x: Array, window: Window) -> Any:
@@ -232,10 +254,11 @@ def _shifted(x: Array, window: Window) -> Any:
         piece = slice(start, start + b)
         images = x[piece].transpose(1, 2, 0, 3)
 
-        def lay_out(held: Array, images: Array) -> None:
+        def lay_out(first: int, last: int, held: Array = held, images: Array = images) -> None:
             for j, found in columns:
                 if found is not None:
-                    held[:, j, above : above + h, :, found[0]] = images[..., found[1]]
+                    out = held[j, first:last, above : above + h, :, found[0]]
+                    out[...] = images[first:last, ..., found[1]]
 
-        _by_planes(lay_out, held.transpose(1, 0, 2, 3, 4), images)
+        _share(lay_out, c, held.size)
         yield piece, held

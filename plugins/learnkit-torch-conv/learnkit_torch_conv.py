@@ -21,17 +21,19 @@ class TorchConv:
     """The three maps of a convolution, by PyTorch's CPU library (oneDNN).
 
     They serve float32 and float64, with all arrays of one dtype; anything else is left to NumPy. So are
-    convolutions of so few numbers that handing them over would take longer than computing them.
+    convolutions of so few numbers that handing them over would take longer than computing them, and those
+    with few numbers under the window, such as the first layer on grey images, at which NumPy is faster.
 
     Args:
         threads: of PyTorch, for all that this process does with it; ``None`` leaves them as they are.
         least: products of numbers from which on PyTorch is asked; default 200,000.
+        least_window: numbers under the window from which on it is; default 33.
 
     Raises:
-        ArgumentError: threads is no integer >= 1, or least none >= 0.
+        ArgumentError: threads is no integer >= 1, or least or least_window none >= 0.
 
     >>> import learnkit as lk
-    >>> with lk.use_kernels(TorchConv(least=0)):
+    >>> with lk.use_kernels(TorchConv(least=0, least_window=0)):
     ...     layer = lk.nn.Conv2d(1, 2, 3)
     ...     _ = lk.nn.initialize(layer)
     ...     layer(np.ones((5, 1, 8, 8), dtype="float32")).shape
@@ -42,9 +44,11 @@ class TorchConv:
 
     threads: int | None = None
     least: int = 200_000
+    least_window: int = 33
 
     def __post_init__(self) -> None:
         at_least("TorchConv", "least", self.least, 0)
+        at_least("TorchConv", "least_window", self.least_window, 0)
         if self.threads is not None:
             at_least("TorchConv", "threads", self.threads, 1)
             import torch
@@ -54,7 +58,8 @@ class TorchConv:
     def conv2d(self, x: Any, weight: Any, bias: Any, window: Any, groups: int = 1) -> Any:
         """The convolution of x (n, c, h, w) with weight (kh, kw, c / groups, o)."""
         rows, across = window.outputs(x.shape[2:])
-        if not self._serves(x.shape[0] * rows * across * weight.size, x, weight, bias):
+        under = weight.size // weight.shape[3]
+        if not self._serves(under, x.shape[0] * rows * across * weight.size, x, weight, bias):
             return NotImplemented
         import torch
 
@@ -67,7 +72,8 @@ class TorchConv:
 
     def conv2d_input(self, g: Any, weight: Any, window: Any, groups: int, size: Any) -> Any:
         """Its transpose as a function of x: the gradient."""
-        if not self._serves(g.shape[0] * g.shape[2] * g.shape[3] * weight.size, g, weight):
+        under = weight.size // weight.shape[3]
+        if not self._serves(under, g.shape[0] * g.shape[2] * g.shape[3] * weight.size, g, weight):
             return NotImplemented
         ((above, below), (left, right)), (h, w) = window.padding, size
         filters = _tensor(weight).permute(3, 2, 0, 1)
@@ -84,7 +90,7 @@ class TorchConv:
     def conv2d_weight_into(self, out: Any, x: Any, g: Any, window: Any, groups: int = 1) -> Any:
         """Its transpose as a function of the weight: the gradient, in ``out`` if given."""
         (kh, kw), c, o = window.kernel, x.shape[1] // groups, g.shape[1]
-        if not self._serves(g.size * kh * kw * c, x, g):
+        if not self._serves(kh * kw * c, g.size * kh * kw * c, x, g):
             return NotImplemented
         images, padding = _padded(_tensor(x), window)
         filters = images.new_empty(1).expand(o, c, kh, kw)
@@ -95,11 +101,12 @@ class TorchConv:
         out[...] = gradient
         return out
 
-    def _serves(self, products: int, *arrays: Any) -> bool:
+    def _serves(self, under: int, products: int, *arrays: Any) -> bool:
         given = [a for a in arrays if a is not None]
         dtype = given[0].dtype
         return (
             products >= max(self.least, 1)
+            and under >= self.least_window
             and dtype in (np.float32, np.float64)
             and all(type(a) is np.ndarray and a.dtype == dtype and a.size for a in given)
         )

@@ -95,6 +95,7 @@ def kernels(request, backend, monkeypatch):
         monkeypatch.setattr("learnkit.backends.numpy_windows._PIECE", 1)
         monkeypatch.setattr("learnkit.backends.numpy_windows._SHORT", 0)
         monkeypatch.setattr("learnkit.backends.numpy_windows._SHARED", 0)
+        monkeypatch.setattr("learnkit.backends.numpy_windows._BLOCK", 1)
         return made
     return Kernels(backend.xp, in_place=request.param == "generic")
 

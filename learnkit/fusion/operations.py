@@ -74,7 +74,8 @@ OPERATIONS: dict[str, Operation] = {
     "log2": _call("log2", "np.log2"),
     "logaddexp": Operation(
         "_logaddexp({0}, {1})",
-        "({0} == {1} ? {0} + log(2 * ({0} == {0})) : max({0}, {1}) + log1p(exp(-abs({0} - {1}))))",
+        "({0} == {1} ? {0} + 0.6931471805599453 : {0} != {0} || {1} != {1} ? {0} + {1} : "
+        "max({0}, {1}) + log1p(exp(-abs({0} - {1}))))",
         "logaddexp",
     ),
     "logical_and": _infix("and", "logical_and", "&&", "bool", "bool"),

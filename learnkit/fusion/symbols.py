@@ -235,6 +235,8 @@ class Symbol:
 
 def _binary(name: str, swapped: bool = False) -> Callable[[Symbol, Any], Any]:
     def method(self: Symbol, other: Any) -> Any:
+        if isinstance(other, np.ndarray):
+            raise NotFusable("an operand that is an array and no argument")
         if type(other) not in _OPERANDS and not isinstance(other, (np.bool_, np.integer, np.floating)):
             return NotImplemented
         return self.graph.apply(name, other, self) if swapped else self.graph.apply(name, self, other)

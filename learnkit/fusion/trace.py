@@ -73,6 +73,9 @@ def trace(
     Raises:
         NotFusable: the function does something that is not elementwise.
     """
+    for a in arguments:
+        if not a.dtype.isnative or a.dtype.kind not in "fiub" or a.dtype.str[1:] == "f2":
+            raise NotFusable(f"an array of {a.dtype}")
     sizes = {f"n{i}": n for i, n in enumerate(shape)}
     host = HostProgram((*numbers, *sizes))
     graph = Graph(host, tuple(host.input(name, n) for name, n in sizes.items()), retraced)

@@ -55,7 +55,7 @@ class _Layer:
     def __init__(self, name: str, relu: bool, model: Module, gradient: GradientVector, rows: int) -> None:
         leaves, views = model.parameters(), gradient.views
         self.relu = relu
-        self.weight: Array = leaves[f"{name}.weight"].array
+        self.weight: Any = leaves[f"{name}.weight"].array
         self.to_weight = views[f"{name}.weight"]
         has_bias = f"{name}.bias" in leaves
         self.bias = leaves[f"{name}.bias"].array if has_bias else None

@@ -1,0 +1,153 @@
+"""A planned step has the numbers of the tape, and is only taken where nobody could tell the difference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import learnkit as lk
+from learnkit.errors import ShapeError
+
+DRAW = np.random.default_rng(0)
+X = DRAW.standard_normal((70, 12)).astype("float32")
+LABELS = DRAW.integers(0, 4, 70)
+NUMBERS = DRAW.standard_normal((70, 4)).astype("float32")
+
+
+def network(**options):
+    return lk.nn.Sequential(
+        lk.nn.Linear(12, 16, **options), lk.nn.ReLU(), lk.nn.Linear(16, 8), lk.nn.Linear(8, 4), lk.nn.ReLU()
+    )
+
+
+def trained(planned, model, loss, target, optimizer="adam:lr=0.01", dtype="float32", **options):
+    trainer = lk.Trainer(model, loss, optimizer, dtype=dtype, seed=3)
+    assert trainer._plannable
+    trainer._plannable = planned
+    history = trainer.fit(X, target, epochs=3, batch_size=32, verbose=False, **options)
+    return trainer.parameters.theta, history["loss"], trainer
+
+
+MODELS = {
+    "layers": network,
+    "without bias": lambda: network(bias=False),
+    "mlp": lambda: lk.nn.MLP((12, 16, 8, 4)),
+    "one layer": lambda: lk.nn.Sequential(lk.nn.Linear(12, 4)),
+}
+LOSSES = {
+    "cross_entropy": LABELS,
+    "cross_entropy:label_smoothing=0.1": LABELS,
+    "cross_entropy:ignore_index=2": LABELS,
+    "weighted_cross_entropy": LABELS,
+    "huber:delta=0.5": NUMBERS,
+    "mse:reduction=sum": NUMBERS,
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_numbers_are_those_of_the_tape(model, loss):
+    """Bit for bit, over epochs with a shorter last batch."""
+    (a, losses_a, trainer), (b, losses_b, _) = (
+        trained(planned, MODELS[model](), loss, LOSSES[loss]) for planned in (True, False)
+    )
+    np.testing.assert_array_equal(a, b)
+    assert losses_a == losses_b
+    assert len(trainer._plans) == 2
+
+
+@pytest.mark.parametrize("optimizer", ["sgd:lr=0.1,momentum=0.9", "lamb", "rmsprop"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_with_every_kind_of_optimizer(optimizer, dtype):
+    a, b = (trained(p, network(), "cross_entropy", LABELS, optimizer, dtype)[0] for p in (True, False))
+    np.testing.assert_array_equal(a, b)
+
+
+def test_with_weights_of_the_examples():
+    weights = DRAW.random(70).astype("float32")
+    a, b = (trained(p, network(), "cross_entropy", LABELS, sample_weight=weights)[0] for p in (True, False))
+    np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        lambda: lk.nn.Sequential(lk.nn.Linear(12, 4), lk.nn.GELU()),
+        lambda: lk.nn.Sequential(lk.nn.Linear(12, 4), lk.nn.ReLU(), lk.nn.ReLU()),
+        lambda: lk.nn.Sequential(lk.nn.ReLU(), lk.nn.Linear(12, 4)),
+        lambda: lk.nn.MLP((12, 8, 4), dropout=0.5),
+        lambda: lk.nn.Sequential(lk.nn.WeightNorm(lk.nn.Linear(12, 4))),
+        lambda: lk.nn.Residual(lk.nn.Linear(12, 12)),
+    ],
+)
+def test_other_models_take_the_tape(model):
+    assert not lk.Trainer(model(), "mse")._plannable
+
+
+def test_shared_layers_take_the_tape():
+    shared = lk.nn.Linear(12, 12)
+    assert not lk.Trainer(lk.nn.Sequential(shared, lk.nn.ReLU(), shared), "mse")._plannable
+
+
+def test_frozen_leaves_take_the_tape_and_stay():
+    model = network()
+    trainer = lk.Trainer(model, "mse", "sgd:lr=0.1")
+    trainer.step(X, NUMBERS)
+    model.layers[0].freeze()
+    before = np.array(model.layers[0].weight)
+    trainer.step(X, NUMBERS)
+    np.testing.assert_array_equal(model.layers[0].weight, before)
+    assert not trainer._plannable
+    model.layers[0].unfreeze()
+    trainer.step(X, NUMBERS)
+    assert not np.array_equal(model.layers[0].weight, before)
+
+
+def test_a_layer_that_is_exchanged_counts_from_the_next_step():
+    model = lk.nn.Sequential(lk.nn.Linear(12, 8), lk.nn.ReLU(), lk.nn.Linear(8, 4))
+    trainer = lk.Trainer(model, "mse", "sgd:lr=0.1")
+    trainer.step(X, NUMBERS)
+    model[1] = lk.nn.Tanh()
+    before = float(trainer.loss(model(X), NUMBERS))
+    assert float(trainer.step(X, NUMBERS)) == pytest.approx(before, rel=1e-6)
+    assert not any(known[0] is model.layers for known in trainer._plans.values())
+
+
+def test_the_watchers_of_the_tape_see_it():
+    trainer = lk.Trainer(network(), "mse")
+    with lk.detect_anomaly(), pytest.raises(lk.errors.LearnkitError):
+        trainer.step(np.full((4, 12), np.nan, "float32"), NUMBERS[:4])
+
+
+def test_shapes_that_do_not_fit_are_explained_as_ever():
+    trainer = lk.Trainer(network(), "mse")
+    trainer.step(X, NUMBERS)
+    with pytest.raises(ShapeError, match="layer 0"):
+        trainer.step(X[:, :5], NUMBERS)
+
+
+def test_labels_outside_the_classes_are_never_silent():
+    trainer = lk.Trainer(network(), "cross_entropy")
+    with pytest.raises(IndexError):
+        trainer.step(X, LABELS + 4)
+
+
+def test_kernels_that_are_replaced_are_asked():
+    calls = []
+
+    class Counting:
+        backend = "numpy"
+
+        @staticmethod
+        def relu(x):
+            calls.append(x.shape)
+            return np.maximum(x, 0)
+
+    trainer = lk.Trainer(network(), "mse")
+    trainer.step(X, NUMBERS)
+    assert not calls
+    with lk.registered(kernel={"counting": Counting}), lk.use_kernels("counting"):
+        trainer.step(X, NUMBERS)
+    assert len(calls) == 2
+    trainer.step(X, NUMBERS)
+    assert len(calls) == 2

@@ -165,6 +165,11 @@ class watching:  # noqa: N801  (reads as a verb)
     ) -> None:
         _watching.remove(self._listener)
 
+    @property
+    def record(self) -> PluginRecord:
+        """What became of the plugin in the block: a hook that raised has switched it off."""
+        return self._listener.record
+
 
 def records() -> tuple[PluginRecord, ...]:
     """What became of each installed plugin that sees runs, sorted by name; loads them."""

@@ -211,8 +211,8 @@ def _kept(x: Array, hit: Array) -> Array:
 def _by_planes(function: Callable[..., None], *arrays: Array) -> None:
     """``function`` on arrays of images, channel by channel: as many at once as the cache holds.
 
-    Threads share them if there is much to do. Arrays that are written must be dense: of others this would be a
-    copy.
+    Threads share them if there is much to do. Arrays that are written must be dense: this would write to a
+    copy of others.
     """
     planes = [a.reshape(-1, *a.shape[2:]) for a in arrays]
     count = planes[0].shape[0]

@@ -121,6 +121,8 @@ class _Held(io.TextIOBase):
         return True
 
     def fileno(self) -> int:
+        if self._beyond is None:
+            raise io.UnsupportedOperation("fileno")
         return self._beyond.fileno()
 
     def close(self) -> None:
@@ -223,9 +225,9 @@ class _Descriptors:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            assert stream is not None
-            stream.flush()
+        if stream is not None:  # as in a program without a console
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
 
 
 class _State:

@@ -181,6 +181,18 @@ def test_the_output_of_other_threads_is_left_alone(capfd: pytest.CaptureFixture[
     assert effects.written == ""
 
 
+def test_a_program_without_a_console_loads_plugins_too(
+    install: Install, fresh: registry.Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("t-talks", "print('hello')" + WAVE)
+    for name in ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__"):
+        monkeypatch.setattr(sys, name, None)
+    names, streams = registry.names("loss"), (sys.stdin, sys.stdout, sys.stderr)
+    monkeypatch.undo()
+    assert names == ["l2", "mse", "wave"]
+    assert streams == (None, None, None)
+
+
 def test_an_interrupt_leaves_nothing_changed() -> None:
     before = state()
     with pytest.raises(KeyboardInterrupt), guarded():

@@ -14,6 +14,7 @@ from learnkit.backends import scatter
 from learnkit.backends.base import Array, Backend
 from learnkit.backends.kernels import Kernels
 from learnkit.backends.numpy import refuse_foreign
+from learnkit.backends.torch_windows import TorchWindowKernels
 from learnkit.errors import ArgumentError, BackendError, MissingDependencyError
 
 __all__ = ["TorchBackend", "TorchKernels"]
@@ -91,7 +92,7 @@ class TorchBackend(Backend):
         return f"torch {self._torch.__version__} on {where}"
 
 
-class TorchKernels(Kernels):
+class TorchKernels(TorchWindowKernels, Kernels):
     """torch's own fused functions, one call each."""
 
     def __init__(self, xp: Any, in_place: bool = True) -> None:

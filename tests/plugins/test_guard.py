@@ -195,9 +195,13 @@ def test_a_program_without_a_console_loads_plugins_too(
 
 def test_an_interrupt_leaves_nothing_changed() -> None:
     before = state()
-    with pytest.raises(KeyboardInterrupt), guarded():
+
+    def interrupted() -> None:
         os.chdir("/")
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), guarded():
+        interrupted()
     assert state() == before
 
 

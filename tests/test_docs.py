@@ -38,7 +38,7 @@ from learnkit.plugins.hookspecs import HOOKS, LIFECYCLE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "learnkit" / "docs"
-PAGES = ("performance.md", "plugins.md", "hooks.md", "plugins-when-it-breaks.md")
+PAGES = ("performance.md", "checks.md", "plugins.md", "hooks.md", "plugins-when-it-breaks.md")
 _BLOCK = re.compile(r"(?:^<!-- (\w+): (.+?) -->\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -233,3 +233,11 @@ def test_the_entry_point_is_announced():
 
     found = {e.value for e in entry_points(group="pytest11") if e.name == "learnkit"}
     assert found == {"learnkit.testing.pytest_plugin"}, "install learnkit once more: pip install -e ."
+
+
+def test_the_page_on_checks_names_each_check():
+    text = (REPOSITORY / "learnkit" / "docs" / "checks.md").read_text(encoding="utf-8")
+    for kind in NEEDS:
+        assert kind in text
+        for check in CHECKS[kind]():
+            assert f"**{check.name}**" in text, f"{kind}: {check.name}"

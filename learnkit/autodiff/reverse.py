@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -17,6 +18,15 @@ from learnkit.errors import ArgumentError, GradientError, ShapeError
 __all__ = ["grad", "stop_gradient", "value_and_grad", "vjp"]
 
 Function = Callable[..., Any]
+
+
+def _references() -> int:
+    """How many references there are to an object that one variable of a function refers to."""
+    alone = object()
+    return sys.getrefcount(alone)
+
+
+_ALONE = _references()
 
 
 def value_and_grad(
@@ -247,6 +257,7 @@ def _gradient(node: Leaf, value: Array) -> Array:
     """The gradient of a leaf in the dtype of the leaf, as an array that nothing else refers to."""
     xp = array_namespace(value)
     g = node.gradient
+    node.gradient = None  # it is the caller's now
     if g is None:
         return xp.zeros(value.shape, dtype=value.dtype, device=array_api_compat.device(value))
     xp = array_namespace(g)
@@ -254,6 +265,11 @@ def _gradient(node: Leaf, value: Array) -> Array:
         return xp.astype(g, value.dtype)
     if type(g) is Variable:
         return g
-    # Rules pass views on, and one array to several arguments; the caller may change what he is given.
-    own = kernels_of(g).copy(g)
+    # Rules pass views on, and one array to several arguments; the caller may change what he is given. An
+    # array that owns its memory and that only this function refers to needs no copy, which costs as much as
+    # a rule.
+    kernels = kernels_of(g)
+    if sys.getrefcount(g) == _ALONE and kernels.owns(g):
+        return g
+    own = kernels.copy(g)
     return own if own.shape else own[()]

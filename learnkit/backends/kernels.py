@@ -102,6 +102,10 @@ class Kernels(WindowKernels, NormKernels):
         """A copy of ``x`` with ``values[i]`` added to row ``indices[i]``; repeated indices accumulate."""
         return scatter.index_add(self.xp, x, indices, values)
 
+    def owns(self, x: Array) -> bool:
+        """Whether it is known that ``x`` is no view: its memory is nobody else's."""
+        return False
+
     def copy(self, x: Array) -> Array:
         """The values of ``x`` in an array that nothing else refers to."""
         return self.xp.asarray(x, copy=True)

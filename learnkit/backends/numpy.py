@@ -173,6 +173,9 @@ class NumpyKernels(NumpyWindowKernels, NumpyNormKernels, Kernels):
         np.add.at(out.reshape(-1), indices, values.reshape(-1))
         return out
 
+    def owns(self, x: Array) -> bool:
+        return type(x) is np.ndarray and x.base is None and x.flags.owndata
+
     def copy(self, x: Array) -> Array:
         return np.array(x)
 

@@ -17,18 +17,14 @@ C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "int64": "lo
 
 #: ``philox_uniform(out, n, seed, stream, step)``: the layout described in ``learnkit.backends.random``.
 #: A thread makes one block of four 64-bit words and writes the numbers they give.
+#: ``dropout`` uses them at once.
 PHILOX_UNIFORM = r"""
 typedef unsigned long long word;
 
-extern "C" __global__ void philox_uniform(REAL *out, long long n, word seed, word stream, word step)
+__device__ static void philox(word block, word seed, word stream, word step, word *words)
 {
-    const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
-    const int per_block = sizeof(REAL) == 4 ? 8 : 4;
-    const long long first = thread * per_block;
-    if (first >= n) return;
-
     /* NumPy increments the counter before it generates, hence the + 1. */
-    word c0 = (word)thread + 1, c1 = step, c2 = 0, c3 = 0, k0 = seed, k1 = stream;
+    word c0 = block + 1, c1 = step, c2 = 0, c3 = 0, k0 = seed, k1 = stream;
     for (int round = 0; round < 10; ++round) {
         const word high0 = __umul64hi(0xD2E7470EE14C6C93ULL, c0), low0 = 0xD2E7470EE14C6C93ULL * c0;
         const word high1 = __umul64hi(0xCA5A826395121157ULL, c2), low1 = 0xCA5A826395121157ULL * c2;
@@ -39,7 +35,21 @@ extern "C" __global__ void philox_uniform(REAL *out, long long n, word seed, wor
         k0 += 0x9E3779B97F4A7C15ULL;
         k1 += 0xBB67AE8584CAA73BULL;
     }
-    const word words[4] = {c0, c1, c2, c3};
+    words[0] = c0;
+    words[1] = c1;
+    words[2] = c2;
+    words[3] = c3;
+}
+
+extern "C" __global__ void philox_uniform(REAL *out, long long n, word seed, word stream, word step)
+{
+    const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    const int per_block = sizeof(REAL) == 4 ? 8 : 4;
+    const long long first = thread * per_block;
+    if (first >= n) return;
+
+    word words[4];
+    philox((word)thread, seed, stream, step, words);
     for (int i = 0; i < per_block && first + i < n; ++i) {
         if (sizeof(REAL) == 4) {
             const unsigned int half = (unsigned int)(words[i / 2] >> (32 * (i % 2)));
@@ -47,6 +57,21 @@ extern "C" __global__ void philox_uniform(REAL *out, long long n, word seed, wor
         } else {
             out[first + i] = (REAL)((words[i] >> 11) * (1.0 / 9007199254740992.0));
         }
+    }
+}
+
+/* Eight elements a thread: x kept where the 24 bits of its float32 number are at least least, else 0 x. */
+extern "C" __global__ void dropout(
+    const REAL *x, REAL *out, long long n, word seed, word stream, word step, int least, double kept)
+{
+    const long long thread = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    const long long first = thread * 8;
+    if (first >= n) return;
+    word words[4];
+    philox((word)thread, seed, stream, step, words);
+    for (int i = 0; i < 8 && first + i < n; ++i) {
+        const unsigned int half = (unsigned int)(words[i / 2] >> (32 * (i % 2)));
+        out[first + i] = x[first + i] * ((int)(half >> 8) >= least ? (REAL)kept : (REAL)0);
     }
 }
 """
@@ -95,6 +120,49 @@ extern "C" __global__ void softmax(const REAL *z, REAL *p, long long k)
     const long long row = blockIdx.x;
     REAL largest, sum;
     softmax_row(z + row * k, p + row * k, k, &largest, &sum);
+}
+
+/* y is first the softmax, whose sum gives the logarithm. */
+extern "C" __global__ void log_softmax(const REAL *z, REAL *y, long long k)
+{
+    const long long row = blockIdx.x;
+    REAL largest, sum;
+    softmax_row(z + row * k, y + row * k, k, &largest, &sum);
+    for (long long j = threadIdx.x; j < k; j += blockDim.x)
+        y[row * k + j] = z[row * k + j] - largest - log(sum);
+}
+
+__device__ static REAL row_sum(REAL mine)
+{
+    __shared__ REAL part[256];
+    const int me = threadIdx.x;
+    part[me] = mine;
+    __syncthreads();
+    for (int half = blockDim.x / 2; half > 0; half /= 2) {
+        if (me < half) part[me] += part[me + half];
+        __syncthreads();
+    }
+    return part[0];
+}
+
+extern "C" __global__ void softmax_backward(const REAL *g, const REAL *y, REAL *dz, long long k)
+{
+    const long long first = blockIdx.x * k;
+    REAL mine = 0;
+    for (long long j = threadIdx.x; j < k; j += blockDim.x) mine += g[first + j] * y[first + j];
+    const REAL inner = row_sum(mine);
+    for (long long j = threadIdx.x; j < k; j += blockDim.x)
+        dz[first + j] = y[first + j] * (g[first + j] - inner);
+}
+
+extern "C" __global__ void log_softmax_backward(const REAL *g, const REAL *y, REAL *dz, long long k)
+{
+    const long long first = blockIdx.x * k;
+    REAL mine = 0;
+    for (long long j = threadIdx.x; j < k; j += blockDim.x) mine += g[first + j];
+    const REAL total = row_sum(mine);
+    for (long long j = threadIdx.x; j < k; j += blockDim.x)
+        dz[first + j] = g[first + j] - exp(y[first + j]) * total;
 }
 
 extern "C" __global__ void softmax_cross_entropy(

@@ -13,6 +13,7 @@ from typing import Any
 
 from learnkit.backends import cuda, random, scatter
 from learnkit.backends.base import Array, Backend, size_of
+from learnkit.backends.cupy_norms import CupyNormKernels
 from learnkit.backends.cupy_windows import CupyWindowKernels
 from learnkit.backends.kernels import Kernels
 from learnkit.backends.numpy import refuse_foreign
@@ -147,7 +148,7 @@ def _group(k: int) -> int:
     return min(256, max(32, 1 << (k - 1).bit_length()))
 
 
-class CupyKernels(CupyWindowKernels, Kernels):
+class CupyKernels(CupyWindowKernels, CupyNormKernels, Kernels):
     """CuPy's own ways; the number of launches of each is kept by a test.
 
     Matrices are multiplied with ``a @ b`` and ``a.dot(b)``, which go straight to cuBLAS; ``cupy.matmul``
@@ -236,14 +237,33 @@ class CupyKernels(CupyWindowKernels, Kernels):
     def softmax(self, z: Array) -> Array:
         if z.dtype.name not in _REALS or z.size == 0:
             return super().softmax(z)
+        return self._rows("softmax", z)
+
+    def softmax_backward(self, g: Array, y: Array) -> Array:
+        if y.dtype.name not in _REALS or g.dtype != y.dtype or y.size == 0:
+            return super().softmax_backward(g, y)
+        return self._rows("softmax_backward", g, y)
+
+    def log_softmax(self, z: Array) -> Array:
+        if z.dtype.name not in _REALS or z.size == 0:
+            return super().log_softmax(z)
+        return self._rows("log_softmax", z)
+
+    def log_softmax_backward(self, g: Array, y: Array) -> Array:
+        if y.dtype.name not in _REALS or g.dtype != y.dtype or y.size == 0:
+            return super().log_softmax_backward(g, y)
+        return self._rows("log_softmax_backward", g, y)
+
+    def _rows(self, name: str, *arrays: Array) -> Array:
+        """The kernel of that name over the rows of arrays of one shape and dtype."""
         import numpy as np
 
-        z = self._cupy.ascontiguousarray(z)
-        p = self._cupy.empty(z.shape, dtype=z.dtype)
-        k = z.shape[-1]
-        kernel = _raw_kernel(cuda.SOFTMAX, "softmax", z.dtype.name)
-        kernel((z.size // k,), (_group(k),), (z, p, np.int64(k)))
-        return p
+        arrays = tuple(map(self._cupy.ascontiguousarray, arrays))
+        like, k = arrays[0], arrays[0].shape[-1]
+        out = self._cupy.empty(like.shape, dtype=like.dtype)
+        kernel = _raw_kernel(cuda.SOFTMAX, name, like.dtype.name)
+        kernel((like.size // k,), (_group(k),), (*arrays, out, np.int64(k)))
+        return out
 
     def softmax_cross_entropy(self, z: Array, labels: Array) -> tuple[Array, Array]:
         real, label = z.dtype.name, labels.dtype.name

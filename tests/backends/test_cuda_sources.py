@@ -17,6 +17,7 @@ N = 100_003
 # Compiled apart from the stand-in for CuPy, with the least that makes the text C++.
 PRELUDE = r"""
 #define __global__
+#define __device__
 struct index { unsigned x; };
 static index blockIdx, blockDim, threadIdx;
 static unsigned long long __umul64hi(unsigned long long a, unsigned long long b)

@@ -9,8 +9,7 @@ the block did not fail.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -96,8 +95,7 @@ def current_scope() -> TrainingScope | None:
     return _scope.get()
 
 
-@contextmanager
-def training(seed: int = 0, step: int = 0, *, buffers: bool = True) -> Iterator[TrainingScope]:
+class training:  # noqa: N801  (reads as a verb, like the context managers of the standard library)
     """Within the block layers behave as in training: dropout drops, batch normalisation uses the batch.
 
     Running statistics change when the block ends, and not at all if it ends with an exception. A part
@@ -117,16 +115,21 @@ def training(seed: int = 0, step: int = 0, *, buffers: bool = True) -> Iterator[
     ...     current_scope() is scope
     True
     """
-    for name, value in (("seed", seed), ("step", step)):
-        if not isinstance(value, int) or value < 0:
-            raise ArgumentError(f"{name} is {value!r}, expected an integer >= 0")
-    scope = TrainingScope(seed, step, buffers)
-    token, counts = _scope.set(scope), _uses.set({})
-    failed = True
-    try:
-        yield scope
-        failed = False
-    finally:
-        _scope.reset(token)
-        _uses.reset(counts)
-        scope.close(failed=failed)
+
+    # A class and not a generator, which a step of a small network would notice.
+    __slots__ = ("_counts", "_scope", "_token")
+
+    def __init__(self, seed: int = 0, step: int = 0, *, buffers: bool = True) -> None:
+        for name, value in (("seed", seed), ("step", step)):
+            if not isinstance(value, int) or value < 0:
+                raise ArgumentError(f"{name} is {value!r}, expected an integer >= 0")
+        self._scope = TrainingScope(seed, step, buffers)
+
+    def __enter__(self) -> TrainingScope:
+        self._token, self._counts = _scope.set(self._scope), _uses.set({})
+        return self._scope
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        _scope.reset(self._token)
+        _uses.reset(self._counts)
+        self._scope.close(failed=kind is not None)

@@ -153,7 +153,7 @@ def main() -> int:
                     row[5] = f"{LIMIT}: {'holds' if ratio.median <= LIMIT else 'MISSED'}"
             rows.append(row)
     lines = [f"# Startup with {given.plugins} installed plugins", ""]
-    lines += [f"- {key}: {value}" for key, value in describe(1).items() if key != "threads"]
+    lines += [f"- {key}: {value}" for key, value in describe(1).items() if key not in ("threads", "load")]
     lines += [f"- {given.rounds} rounds; load before {before}, after {load_text()}", ""]
     lines += [table(HEAD, rows)]
     text = "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -34,6 +35,16 @@ _SMALL = 65536
 ERF_END = 3.92
 ERF_P = (2.05008109e-06, 0.000284883718, 0.00376565778, 0.0527488515, 0.19040741, 1.12837911)
 ERF_Q = (3.80917008e-05, 0.00116254552, 0.0149692986, 0.114109501, 0.502076924, 1.0)
+
+
+def _of_a_view() -> int:
+    """How many references there are to an array that a view and one variable of a function refer to."""
+    base = np.empty(2)
+    view = base[:]
+    return sys.getrefcount(base) if view.base is base else 0
+
+
+_OF_A_VIEW = _of_a_view()
 
 
 class NumpyBackend(Backend):
@@ -174,7 +185,12 @@ class NumpyKernels(NumpyWindowKernels, NumpyNormKernels, Kernels):
         return out
 
     def owns(self, x: Array) -> bool:
-        return type(x) is np.ndarray and x.base is None and x.flags.owndata
+        base = x.base
+        if base is None:
+            return type(x) is np.ndarray and x.flags.owndata
+        # Another shape of an array that nobody else knows: of those who refer to it one is x, one is here.
+        whole = type(base) is np.ndarray and base.flags.owndata and base.size == x.size
+        return whole and sys.getrefcount(base) == _OF_A_VIEW
 
     def copy(self, x: Array) -> Array:
         return np.array(x)

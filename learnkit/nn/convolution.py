@@ -8,12 +8,22 @@ from typing import Any, ClassVar
 from learnkit.autodiff.rules import convolution as rules
 from learnkit.backends.base import array_namespace
 from learnkit.backends.windows import Window
-from learnkit.checks import at_least, check_flag
+from learnkit.checks import at_least, check_flag, one_of
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.nn.constraints import Constraint, constraint_of
 from learnkit.nn.init import HeUniform, Initializer, Uniform
 from learnkit.nn.module import UNKNOWN, Module, Parameter, finding_sizes
-from learnkit.nn.windows import Sizes, as_images, channels_of, from_images, positions, sizes, window_of
+from learnkit.nn.windows import (
+    PADDING_MODES,
+    Sizes,
+    as_images,
+    channels_of,
+    extended,
+    from_images,
+    positions,
+    sizes,
+    window_of,
+)
 from learnkit.plugins import registry
 
 __all__ = ["Conv1d", "Conv2d", "ConvTranspose2d"]
@@ -108,6 +118,7 @@ class _Conv(_Convolution):
         dilation: Sizes = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
         weight_init: Initializer | str = _TORCH,
         bias_init: Initializer | str | None = None,
@@ -124,10 +135,14 @@ class _Conv(_Convolution):
             weight_constraint,
         )
         owner, axes = type(self).__name__, self._axes
+        one_of(owner, "padding_mode", padding_mode, ("zeros", *PADDING_MODES))
+        self.padding_mode = padding_mode
         self.stride = sizes(owner, "stride", stride, axes, 1)
         self.dilation = sizes(owner, "dilation", dilation, axes, 1)
         self.padding = padding if isinstance(padding, str) else sizes(owner, "padding", padding, axes, 0)
-        self._window = window_of(self.kernel_size, self.stride, self._around(), self.dilation)
+        window = window_of(self.kernel_size, self.stride, self._around(), self.dilation)
+        self._extended = ((0, 0), (0, 0)) if padding_mode == "zeros" else window.padding
+        self._window = window if padding_mode == "zeros" else window._replace(padding=((0, 0), (0, 0)))
 
     def _around(self) -> Any:
         owner = type(self).__name__
@@ -148,13 +163,17 @@ class _Conv(_Convolution):
         return [(n // 2, n - n // 2) for n in total]
 
     def __call__(self, x: Any) -> Any:
+        owner = type(self).__name__
         self._see(x)
-        positions(type(self).__name__, self._window, x)
+        images = as_images(x)
+        if self.padding_mode != "zeros":
+            images = extended(owner, images, self._extended, self.padding_mode)
+        positions(owner, self._window, x, images)
         weight = self.weight
         if self._axes == 1:
             weight = array_namespace(weight).reshape(weight, (1, *weight.shape))
         arguments = (weight,) if self.bias is None else (weight, self.bias)
-        y = rules.conv2d(as_images(x), *arguments, window=self._window, groups=self.groups)
+        y = rules.conv2d(images, *arguments, window=self._window, groups=self.groups)
         return from_images(y, self._axes)
 
 
@@ -175,6 +194,8 @@ class Conv1d(_Conv):
         dilation: d, from one pixel of the window to the next; an integer >= 1.
         groups: a divisor of both numbers of channels: channels are convolved with those of their group.
         bias: whether there is a b, shape (out_channels,).
+        padding_mode: what stands in the padding instead of ``"zeros"``: the sequence turned back at its ends
+            (``"reflect"``), its ends (``"replicate"``), or the sequence again (``"circular"``).
         weight_init: initializer of w, shape (k, in_channels / groups, out_channels), an object or a name
             with options. Default PyTorch's, uniform in +-1/sqrt(k in_channels / groups); ``"he_normal"``
             suits relu. (PyTorch's w has its axes in the opposite order.)
@@ -213,6 +234,8 @@ class Conv2d(_Conv):
         groups: a divisor of both numbers of channels: channels are convolved with those of their group.
             As many as channels is a depthwise convolution.
         bias: whether there is a b, shape (out_channels,).
+        padding_mode: what stands in the padding instead of ``"zeros"``: the image turned back at its edges
+            (``"reflect"``), the pixels at its edges (``"replicate"``), or the image again (``"circular"``).
         weight_init: initializer of w, shape (k, k, in_channels / groups, out_channels), an object or a name
             with options. Default PyTorch's, uniform in +-1/sqrt(k^2 in_channels / groups); ``"he_normal"``
             suits relu. (PyTorch's w is (out, in / groups, k, k).)

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
+import array_api_compat
+
+from learnkit.autodiff.variable import plain_value
 from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.windows import Window
 from learnkit.errors import ArgumentError, ShapeError
 
-__all__ = ["Sizes", "as_images", "channels_of", "from_images", "pair", "positions", "sizes", "window_of"]
+__all__ = [
+    "PADDING_MODES",
+    "Sizes",
+    "as_images",
+    "channels_of",
+    "extended",
+    "from_images",
+    "pair",
+    "positions",
+    "sizes",
+    "window_of",
+]
 
 #: One number for all axes, or one for each.
 Sizes = int | tuple[int, ...]
@@ -62,13 +76,15 @@ def channels_of(owner: str, x: Array, axes: int, channels: int | None = None) ->
     return shape[1]
 
 
-def positions(owner: str, window: Window, x: Array) -> tuple[int, int]:
+def positions(owner: str, window: Window, x: Array, images: Array = None) -> tuple[int, int]:
     """How many positions the window has on images of the size of ``x``, down and across.
+
+    ``images`` is what was made of ``x``, if it has another size.
 
     Raises:
         ShapeError: there is none, the window is larger than the padded image.
     """
-    size = tuple(x.shape[2:]) if len(x.shape) == 4 else (1, x.shape[2])
+    size = pair(tuple(x.shape[2:]), 1) if images is None else tuple(images.shape[2:])
     down, across = window.outputs((size[0], size[1]))
     if down < 1 or across < 1:
         reach = " x ".join(map(str, window.reach[4 - len(x.shape) :]))
@@ -77,6 +93,42 @@ def positions(owner: str, window: Window, x: Array) -> tuple[int, int]:
             f"of {reach}"
         )
     return down, across
+
+
+#: How a pixel beyond the image is one on it; each has one more or less to ask of the size.
+PADDING_MODES = ("reflect", "replicate", "circular")
+
+
+def extended(owner: str, x: Array, padding: tuple[tuple[int, int], tuple[int, int]], mode: str) -> Array:
+    """Images with pixels of their own around them.
+
+    Raises:
+        ShapeError: an image has not enough of them.
+    """
+    for axis, (before, behind) in zip((2, 3), padding, strict=True):
+        if not before and not behind:
+            continue
+        n, most = x.shape[axis], max(before, behind)
+        if n < {"reflect": most + 1, "replicate": 1, "circular": most}[mode]:
+            raise ShapeError(
+                f"{owner} got x of shape {tuple(x.shape)}, which has too few pixels for a padding of {most} "
+                f"with padding_mode {mode!r}"
+            )
+        x = array_namespace(x).take(x, _places(x, n, before, behind, mode), axis=axis)
+    return x
+
+
+def _places(x: Array, n: int, before: int, behind: int, mode: str) -> Array:
+    """For -before to n + behind - 1 the pixel that stands there."""
+    plain = plain_value(x)
+    xp = array_namespace(plain)
+    i = xp.arange(-before, n + behind, dtype=xp.int64, device=array_api_compat.device(plain))
+    if mode == "circular":
+        return xp.remainder(i, n)
+    last = xp.full_like(i, n - 1)
+    if mode == "reflect":
+        return xp.subtract(last, xp.abs(xp.subtract(last, xp.abs(i))))
+    return xp.minimum(xp.maximum(i, xp.zeros_like(i)), last)
 
 
 def as_images(x: Array) -> Array:

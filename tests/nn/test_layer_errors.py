@@ -42,6 +42,10 @@ WRONG = [
     (lambda: nn.Conv1d(3, 3, 3, 2, "same"), "Conv1d: padding is 'same' with stride (2,), expected stride 1"),
     (lambda: nn.Conv2d(3, 4, 3, groups=2), "Conv2d: groups is 2, expected a divisor of in_channels, 3"),
     (lambda: nn.Conv2d(4, 3, 3, groups=2), "Conv2d: groups is 2, expected a divisor of out_channels, 3"),
+    (
+        lambda: nn.Conv2d(4, 3, 3, padding_mode="circle"),
+        "did you mean 'circular'?), expected 'zeros', 'reflect', 'replicate' or 'circular'",
+    ),
     (lambda: nn.Conv2d(4, 3, 3, bias=1), "Conv2d: bias is 1, expected True or False"),
     (lambda: nn.Conv2d(4, 3, 3, bias_init="zeroes"), "did you mean 'zeros'?"),
     (lambda: nn.ConvTranspose2d(4, 3, 3, 2, 1, 2), "output_padding is 2, expected less than stride, 2"),
@@ -157,6 +161,10 @@ SHAPES = [
         "got x of shape (4, 1, 2, 8), which is smaller, with its padding, than the window of 5 x 5",
     ),
     (lambda: nn.Conv1d(1, 2, 3), [(4, 1, 2)], "smaller, with its padding, than the window of 3"),
+    (
+        lambda: nn.Conv2d(1, 2, 3, padding=2, padding_mode="reflect"), [(4, 1, 2, 8)],
+        "has too few pixels for a padding of 2 with padding_mode 'reflect'",
+    ),
     (lambda: nn.ConvTranspose2d(1, 2, 2, padding=1), [(4, 1, 1, 1)], "of which its padding leaves nothing"),
     (lambda: nn.MaxPool2d(3), [(4, 1, 2, 8)], "MaxPool2d got x of shape (4, 1, 2, 8), which is smaller"),
     (lambda: nn.AvgPool1d(2), [(4, 8)], "got x of shape (4, 8), expected (batch, channels, length)"),

@@ -114,6 +114,11 @@ def convolved(n, stride=1, padding=((0, 0), (0, 0)), dilation=1, groups=1):
     return formula
 
 
+def extended(mode, padding, formula):
+    """The formula on images with pixels of their own around them."""
+    return lambda x, a: formula(np.pad(x, ((0, 0), (0, 0), *padding), mode=mode), a)
+
+
 def spread_out(stride=1, padding=0, output_padding=0, dilation=1, groups=1):
     """Each pixel adds a kernel, times itself."""
 
@@ -243,6 +248,11 @@ LAYERS = {
     "conv1d of the same length": Row(
         lambda: nn.Conv1d(1, 2, 2, padding="same"), (2, 1, 4), convolved(1, padding=((0, 0), (0, 1)))
     ),
+    "conv1d replicating": Row(
+        lambda: nn.Conv1d(2, 3, 3, padding=2, padding_mode="replicate"),
+        (2, 2, 4),
+        extended("edge", ((2, 2),), convolved(1)),
+    ),
     "conv2d": Row(lambda: nn.Conv2d(2, 3, 3), (2, 2, 4, 5), convolved(2)),
     "conv2d with all": Row(
         lambda: nn.Conv2d(
@@ -255,6 +265,16 @@ LAYERS = {
         lambda: nn.Conv2d(1, 2, (2, 3), padding="same", dilation=(3, 1), bias=False),
         (2, 1, 4, 3),
         convolved(2, padding=((1, 2), (1, 1)), dilation=(3, 1)),
+    ),
+    "conv2d reflecting": Row(
+        lambda: nn.Conv2d(2, 2, (3, 2), (1, 2), (2, 1), padding_mode="reflect"),
+        (2, 2, 3, 4),
+        extended("reflect", ((2, 2), (1, 1)), convolved(2, (1, 2))),
+    ),
+    "conv2d circular": Row(
+        lambda: nn.Conv2d(1, 2, (2, 3), padding="same", padding_mode="circular"),
+        (2, 1, 3, 3),
+        extended("wrap", ((0, 1), (1, 1)), convolved(2)),
     ),
     "conv2d of many channels": Row(
         lambda: nn.Conv2d(9, 2, 2, padding=1, weight_constraint="max_norm:axis=(0,1,2),max_value=0.5"),

@@ -127,6 +127,18 @@ ROWS = {
     "conv2d of each channel": Row(
         lambda: nn.Conv2d(3, 6, 3, groups=3), lambda: T.Conv2d(3, 6, 3, groups=3), (2, 3, 5, 6), CONV
     ),
+    "conv1d replicating": Row(
+        lambda: nn.Conv1d(3, 4, 3, 2, 2, padding_mode="replicate"),
+        lambda: T.Conv1d(3, 4, 3, 2, 2, padding_mode="replicate"), (2, 3, 5), CONV,
+    ),
+    "conv2d reflecting": Row(
+        lambda: nn.Conv2d(3, 4, 3, 1, (2, 1), 1, 1, True, "reflect"),
+        lambda: T.Conv2d(3, 4, 3, 1, (2, 1), 1, 1, True, "reflect"), (2, 3, 5, 6), CONV,
+    ),
+    "conv2d circular": Row(
+        lambda: nn.Conv2d(3, 4, (4, 3), padding="same", padding_mode="circular"),
+        lambda: T.Conv2d(3, 4, (4, 3), padding="same", padding_mode="circular"), (2, 3, 5, 6), CONV,
+    ),
     "conv2d dilated": Row(
         lambda: nn.Conv2d(12, 4, 3, padding=2, dilation=2), lambda: T.Conv2d(12, 4, 3, padding=2, dilation=2),
         (2, 12, 5, 6), CONV,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 import numpy as np
@@ -228,7 +229,8 @@ def _by_planes(function: Callable[..., None], *arrays: Array) -> None:
 def _share(function: Callable[[int, int], None], count: int, size: int) -> None:
     """``function(start, stop)`` over ``range(count)``, by threads if there is much to do."""
     if count > 1 and size >= _SHARED:
-        threads.share(function, count, 1)
+        here = copy_context()  # with what the caller has said of overflow and NaN
+        threads.share(lambda start, stop: here.copy().run(function, start, stop), count, 1)
     else:
         function(0, count)
 

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import pytest
 
+from learnkit.backends import get_backend
 from learnkit.backends.kernels import Kernels
 from learnkit.backends.windows import Window
 from learnkit.testing import matrix
@@ -243,6 +244,20 @@ def test_sums(backend, kernels, name, dtype):
     loose = 1e-12 if dtype == "float64" else 1e-5
     backend.assert_array(y, want, dtype=dtype, rtol=loose, atol=loose)
     backend.assert_array(dx, want_dx, dtype=dtype, rtol=loose, atol=loose)
+
+
+def test_threads_know_what_the_caller_wants_to_hear_of_overflow(monkeypatch):
+    """Inside a training step NumPy gives no warning; outside it does, whoever computes."""
+    monkeypatch.setattr("learnkit.backends.numpy_windows._SHARED", 0)
+    monkeypatch.setattr("learnkit.backends.threads._pool", None)
+    monkeypatch.setenv("LEARNKIT_THREADS", "3")
+    kernels, window = get_backend("numpy").kernels, Window((2, 2))
+    x = np.full((2, 3, 3, 3), np.inf)
+    x[..., 0] = -np.inf
+    with np.errstate(all="ignore"):
+        assert np.isnan(kernels.window_sum(x, window)[..., 0]).all()
+    with pytest.warns(RuntimeWarning, match="invalid value"):
+        kernels.window_sum(x, window)
 
 
 def test_results_go_into_the_array_given(backend, kernels):

@@ -31,7 +31,9 @@ class Author:
     def __init__(self, component: Any) -> None:
         owners = _owners(component)
         theirs = [o for o in owners if not _is_learnkit(o)]
-        self.owners: list[Any] = theirs or owners[:1]
+        module = str(getattr(component, "__module__", None) or type(component).__module__)
+        builtin = module.split(".")[0] == "learnkit"
+        self.owners: list[Any] = theirs or (owners[:1] if builtin else [])
         self._files: set[str] = set()
         self._folders: list[str] = []
         for owner in self.owners:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import functools
+import linecache
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 __all__ = ["REMEDIES", "Spot", "at", "function_around", "in_class", "near", "spots"]
 
@@ -134,20 +134,28 @@ class Spot:
     name: str
 
 
-@functools.cache
-def _tree(file: str) -> ast.Module | None:
+def _text(file: str) -> str:
+    """The source, of a cell of a notebook too."""
+    linecache.checkcache(file)
+    return "".join(linecache.getlines(file))
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed(text: str) -> ast.Module | None:
     try:
-        return ast.parse(Path(file).read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        return ast.parse(text)
+    except (SyntaxError, ValueError):
         return None
 
 
-@functools.cache
-def _modules(file: str) -> dict[str, str]:
+def _tree(file: str) -> ast.Module | None:
+    return _parsed(_text(file))
+
+
+def _modules(tree: ast.Module) -> dict[str, str]:
     """Names that stand for modules in a file, ``{"np": "numpy"}``, and for what comes from them."""
     found: dict[str, str] = {}
-    tree = _tree(file)
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 found[alias.asname or alias.name.split(".")[0]] = alias.name
@@ -170,13 +178,17 @@ def _spot(sort: str, node: ast.AST, name: str = "", function: str = "") -> Spot:
     return Spot(sort, line, getattr(node, "end_lineno", line) or line, remedy, name)
 
 
-@functools.cache
 def spots(file: str) -> tuple[Spot, ...]:
     """All constructs of a file that may be mistakes, in the order of their lines."""
-    tree = _tree(file)
+    return _spots_in(_text(file))
+
+
+@functools.lru_cache(maxsize=64)
+def _spots_in(text: str) -> tuple[Spot, ...]:
+    tree = _parsed(text)
     if tree is None:
         return ()
-    modules = _modules(file)
+    modules = _modules(tree)
     found: list[Spot] = []
     for node in ast.walk(tree):
         for rule in _RULES:

@@ -14,6 +14,7 @@ from learnkit.testing.check import Check
 from learnkit.testing.diagnosis import diagnose
 from learnkit.testing.results import NotApplicable, Result
 from learnkit.testing.subject import Subject, kind_of
+from learnkit.testing.written import as_written
 
 __all__ = ["LIBRARIES", "Plan", "check_names", "plan_for", "run_checks", "run_one"]
 
@@ -167,7 +168,7 @@ def run_one(subject: Subject, check: Check, row: str = "") -> Result:
     if reason is not None:
         return Result(**about, ok=True, skipped=reason)
     try:
-        with _quietly():
+        with _quietly(), as_written():
             check.run(subject, row)
     except NotApplicable as error:
         return Result(**about, ok=True, skipped=str(error))

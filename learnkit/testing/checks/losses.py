@@ -20,6 +20,7 @@ from learnkit.testing.diagnosis import is_array, returned, where_spot
 from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Case, Subject
 from learnkit.testing.tracing import first_difference, first_line, lines_run
+from learnkit.testing.written import as_fused
 
 __all__ = ["checks"]
 
@@ -68,6 +69,12 @@ def checks() -> list[Check]:
         ),
         *array_checks(_cases),
         *gradient_checks(_cases),
+        Check(
+            "fused",
+            _fused,
+            "let the formula depend on its arguments and the options alone: it is run once with symbols, and "
+            "what it looked up elsewhere then stays as it was",
+        ),
         Check("extremes", _extremes, patterns.REMEDIES["singular"]),
         Check(
             "empty",
@@ -249,6 +256,26 @@ def _reductions(subject: Subject, row: str) -> None:
             "sample_weight does not multiply the loss of each example",
             where=subject.author.definition("__call__", "mean", "terms"),
         )
+
+
+def _fused(subject: Subject, row: str) -> None:
+    """Fused into a kernel, value and gradient are those of the code as it is written."""
+    loss, case, y_pred, y_true = _given(subject)
+
+    def both() -> tuple[Any, Any]:
+        value, slope = value_and_grad(lambda p: loss(p, y_true))(y_pred.astype("float64"))
+        return np.asarray(plain_value(value)), np.asarray(plain_value(slope))
+
+    if loss.reduction == "none":
+        raise NotApplicable("it gives no single number")
+    with as_fused():
+        fused = both()
+    for what, a, b in zip(("value", "gradient"), fused, both(), strict=True):
+        if a.shape != b.shape or not np.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True):
+            raise CheckFailure(
+                f"fused, the {what} is {a.ravel()[:3]}, and as it is written {b.ravel()[:3]}",
+                where=subject.author.definition(case.method),
+            )
 
 
 def _extremes(subject: Subject, row: str) -> None:

@@ -10,9 +10,11 @@ import numpy as np
 
 from learnkit.autodiff import plain_value
 from learnkit.backends.base import array_namespace
+from learnkit.backends.layout import Layout
 from learnkit.errors import ArgumentError
 from learnkit.optim import SGD, chain
 from learnkit.optim.base import Optimizer
+from learnkit.optim.engine import init_state, update_in_place
 from learnkit.schedules.base import fill_in
 from learnkit.testing import patterns
 from learnkit.testing.check import Check
@@ -60,6 +62,13 @@ def checks() -> list[Check]:
         ),
         *array_checks(_cases),
         Check("state", _kept, patterns.REMEDIES["inplace"]),
+        Check(
+            "in-place",
+            _in_place,
+            "let update depend on its arguments and the options alone: in training it is run once "
+            "with symbols, "
+            "fused, and writes into theta and the slots",
+        ),
         Check("extremes", _extremes, patterns.REMEDIES["singular"]),
         Check("descends", _descends, "is the sign of the step right? theta - lr * direction goes down"),
         Check("resumes", _resumes, patterns.REMEDIES["state"]),
@@ -171,6 +180,27 @@ def _changed_slot(state: Any, before: Any) -> str | None:
             if fingerprint(np.asarray(a)) != fingerprint(np.asarray(b)):
                 return str(name)
     return None
+
+
+def _in_place(subject: Subject, row: str) -> None:
+    """What a trainer makes of one vector, fused and in place, is what ``apply`` gives."""
+    cases_of(subject, _cases)
+    optimizer = _optimizer(subject.fresh())
+    if not (optimizer.plain and optimizer.elementwise):
+        raise NotApplicable("it is not run on one vector")
+    theta, grad = np.sin(1.0 + np.arange(64.0)), np.cos(2.0 + 3.0 * np.arange(64.0))
+    layout = Layout(("w",), ((64,),))
+    params: Any = {"w": theta.copy()}
+    state, flat = optimizer.init(params), init_state(optimizer, theta, layout)
+    for factor in _FACTORS:
+        params, state = optimizer.apply(params, {"w": grad * factor}, state)
+        update_in_place(optimizer, theta, grad * factor, flat)
+    if not np.allclose(theta, params["w"], rtol=1e-6, atol=1e-9, equal_nan=True):
+        i = int(np.argmax(np.abs(theta - params["w"])))
+        raise CheckFailure(
+            f"{_STEPS} steps in place make an element {theta[i]:.9g}, by apply() {params['w'][i]:.9g}",
+            where=subject.author.definition("update"),
+        )
 
 
 def _slots(subject: Subject, row: str) -> None:

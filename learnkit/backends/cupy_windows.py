@@ -38,6 +38,7 @@ class CupyWindowKernels(WindowKernels):
 
     columns_at_once = 1 << 29
     _cupy: Any
+    matmul_into: Any
 
     def _launch(
         self,
@@ -140,9 +141,14 @@ class CupyWindowKernels(WindowKernels):
             return super().conv2d_weight_into(out, x, g, window, groups)
         shape = (*window.kernel, x.shape[1] // groups, g.shape[1])
         total: Array = None
-        for piece in self._chunks(x.shape[0], window, x.shape[1], g.shape[2:], x.dtype):
+        pieces = self._chunks(x.shape[0], window, x.shape[1], g.shape[2:], x.dtype)
+        straight = len(pieces) == groups == 1 and out is not None and out.flags.c_contiguous
+        for piece in pieces:
             columns = self._columns(x[piece], window, groups, True)
             lines = self._lines(g[piece], groups)
+            if straight:
+                self.matmul_into(out.reshape(-1, shape[3]), columns[0], lines[0].T)  # type: ignore[union-attr]
+                return out
             if groups == 1:
                 product = columns[0] @ lines[0].T
             else:

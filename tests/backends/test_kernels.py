@@ -29,6 +29,19 @@ def cross_entropy_backward(g, p, labels):
     return (p - np.eye(p.shape[1])[labels]) * g[:, None]
 
 
+def log_softmax(z):
+    shifted = z - z.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def softmax_backward(g, y):
+    return y * (g - (g * y).sum(axis=-1, keepdims=True))
+
+
+def log_softmax_backward(g, y):
+    return g - np.exp(y) * g.sum(axis=-1, keepdims=True)
+
+
 LABELS = {k: rng.integers(0, k, 64) for k in (1, 2, 10, 100, 300)}
 
 # name of the test: kernel, its arguments, the same in plain NumPy
@@ -48,6 +61,38 @@ TABLE = {
     "softmax": ("softmax", (normal(6, 10),), softmax),
     "softmax of a block": ("softmax", (normal(2, 3, 4),), softmax),
     "softmax of large logits": ("softmax", (1e4 * normal(6, 10),), softmax),
+    "softmax of many rows": ("softmax", (normal(700, 50),), softmax),
+    "softmax of minus infinity": ("softmax", (np.array([[0.0, -np.inf, 1.0]]),), softmax),
+    "softmax_backward": ("softmax_backward", (normal(6, 10), softmax(normal(6, 10))), softmax_backward),
+    "softmax_backward of many rows": (
+        "softmax_backward",
+        (normal(40, 20, 50), softmax(normal(40, 20, 50))),
+        softmax_backward,
+    ),
+    "log_softmax": ("log_softmax", (normal(6, 10),), log_softmax),
+    "log_softmax of many rows": ("log_softmax", (normal(40, 20, 50),), log_softmax),
+    "log_softmax of large logits": ("log_softmax", (1e4 * normal(6, 10),), log_softmax),
+    "log_softmax of one class": ("log_softmax", (normal(300, 1),), log_softmax),
+    "log_softmax_backward": (
+        "log_softmax_backward",
+        (normal(6, 10), log_softmax(normal(6, 10))),
+        log_softmax_backward,
+    ),
+    "log_softmax_backward of many rows": (
+        "log_softmax_backward",
+        (normal(700, 50), log_softmax(normal(700, 50))),
+        log_softmax_backward,
+    ),
+    "mean cross entropy": (
+        "mean_softmax_cross_entropy",
+        (normal(64, 10), LABELS[10]),
+        lambda z, labels: (cross_entropy(z, labels)[0].mean(), softmax(z)),
+    ),
+    "mean cross entropy backward": (
+        "mean_softmax_cross_entropy_backward",
+        (np.asarray(2.5), softmax(normal(64, 10)), LABELS[10]),
+        lambda g, p, labels: cross_entropy_backward(np.full(64, g / 64), p, labels),
+    ),
     "matmul_into nothing": ("matmul_into", (None, normal(3, 4), normal(4, 2)), lambda out, a, b: a @ b),
     "matmul_into": ("matmul_into", (normal(3, 2), normal(3, 4), normal(4, 2)), lambda out, a, b: a @ b),
     "row_sums": ("row_sums", (normal(9, 4),), lambda a: a.sum(axis=1)),
@@ -202,6 +247,9 @@ LAUNCHES = {
     "relu": 1,
     "relu_backward": 1,
     "softmax": 1,
+    "softmax_backward": 1,
+    "log_softmax": 1,
+    "log_softmax_backward": 1,
     "matmul_into": 1,
     "column_sums_into": 1,
     "cross entropy of 10 classes": 1,

@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-__all__ = ["CompileError", "compiler", "library", "parameters"]
+__all__ = ["CompileError", "compiler", "kernels", "library", "parameters"]
 
 #: What the CUDA compiler knows and a C++ compiler does not.
 _PRELUDE = r"""
@@ -133,6 +133,11 @@ def _workshop() -> Path:
     directory = tempfile.mkdtemp(prefix="learnkit-fakecupy-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return Path(directory)
+
+
+def kernels(code: str) -> tuple[str, ...]:
+    """The names of all kernels in the source, so that it is compiled once for all of them."""
+    return tuple(re.findall(r"__global__\s+void\s+(\w+)\s*\(", code))
 
 
 def parameters(code: str, name: str) -> list[str]:

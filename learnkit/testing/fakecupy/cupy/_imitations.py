@@ -14,6 +14,8 @@ import numpy as np
 
 from learnkit.fusion.operations import OPERATIONS
 
+from ._imitations_norms import NORMS
+
 
 def philox_uniform(out: Any, n: Any, seed: Any, stream: Any, step: Any) -> None:
     key, counter = np.array([seed, stream], np.uint64), np.array([0, step, 0, 0], np.uint64)
@@ -169,6 +171,7 @@ def find(name: str) -> Callable[..., Any]:
         NotImplementedError: there is none.
     """
     own: dict[str, Callable[..., Any]] = {
+        **NORMS,
         "philox_uniform": philox_uniform,
         "softmax": softmax,
         "softmax_cross_entropy": softmax_cross_entropy,

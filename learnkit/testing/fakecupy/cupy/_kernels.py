@@ -53,7 +53,7 @@ class RawKernel:
     def compile(self, log_stream: Any = None) -> None:
         """Compile now and not on the first call."""
         if _compiler.compiler() is not None:
-            _compiler.library(self.code, (self.name,))
+            _compiler.library(self.code, _compiler.kernels(self.code))
 
     def __call__(
         self,
@@ -78,7 +78,7 @@ class RawKernel:
         threads = np.prod(block, dtype=np.int64)
         if threads > 1024:
             raise ValueError(f"a block of {threads} threads: a device takes at most 1024")
-        made = _compiler.library(self.code, (self.name,))
+        made = _compiler.library(self.code, _compiler.kernels(self.code))
         held = self._checked(made, args)
         pointers = (ctypes.c_void_p * max(1, len(held)))(*[h.ctypes.data for h in held])
         sizes = [(ctypes.c_uint * 3)(*(max(1, n) for n in (*size, 1, 1)[:3])) for size in (grid, block)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import linecache
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -93,10 +92,6 @@ class Author:
             if file is not None:
                 return file, max(line, 1)
         return None
-
-    def line(self, place: tuple[str, int]) -> str:
-        """The text of a line."""
-        return linecache.getline(*place).strip()
 
     def owns_frame(self, frame: FrameType) -> bool:
         """Whether the code that runs in ``frame`` is the author's."""

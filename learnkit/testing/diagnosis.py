@@ -18,6 +18,10 @@ __all__ = ["Diagnosis", "diagnose", "fingerprint", "is_array", "returned", "wher
 
 #: Mistakes that are certain wherever they stand in array code.
 _SURE = (*("mask_write", "mask_read", "host", "math", "numpy", "method", "clip", "dynamic", "item_write"),)
+_OPERATORS = (
+    "a library may refuse array * variable, with the variable on the right: write xp.multiply(a, b), "
+    "xp.subtract(a, b), ... of xp = array_namespace(y_pred, y_true), or put the variable on the left"
+)
 #: Words of an exception, and the sorts of mistake that they speak of, likeliest first.
 _WORDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("bool(",), ("control", "builtin", "host", "mask_read")),
@@ -70,6 +74,8 @@ def diagnose(author: Author, error: BaseException, remedy: str) -> Diagnosis:
     if place is None:
         return Diagnosis(message, remedy, author.definition(), trace)
     text = f"{type(error).__name__} {error}".lower()
+    if "variable.variable" in text and place is not None:
+        return Diagnosis(message, _OPERATORS, place, trace)
     for words, sorts in _WORDS:
         if any(word in text for word in words):
             spot = patterns.at(*place, *sorts)

@@ -16,7 +16,7 @@ from learnkit.testing.results import NotApplicable, Result
 from learnkit.testing.subject import Subject, kind_of
 from learnkit.testing.written import as_written
 
-__all__ = ["LIBRARIES", "Plan", "check_names", "plan_for", "run_checks", "run_one"]
+__all__ = ["LIBRARIES", "Plan", "plan_for", "run_checks", "run_one"]
 
 #: The rows of the matrix that the checks of array code run on.
 LIBRARIES = ("numpy", "strict", "torch", "fakecupy")
@@ -151,13 +151,6 @@ def checks_of(subject: Subject) -> list[Check]:
     from learnkit.testing.checks import CHECKS
 
     return list(CHECKS[subject.kind]())
-
-
-def check_names(kind: str) -> list[str]:
-    """The names of the checks of a kind."""
-    from learnkit.testing.checks import CHECKS
-
-    return [check.name for check in CHECKS[kind]()]
 
 
 def run_one(subject: Subject, check: Check, row: str = "") -> Result:

@@ -29,7 +29,6 @@ class Case:
             or a function of the name and the array that says so for each.
         method: the method that the author wrote, to point to.
         prepare: makes the component ready on a backend, with the dtype; its result is what is called.
-        waits: whether the call may wait for the device.
     """
 
     inputs: dict[str, Any]
@@ -38,7 +37,6 @@ class Case:
     dtype: str | Callable[[str, Any], str] = "same"
     method: str = "__call__"
     prepare: Callable[[Any, BackendUnderTest, str], Any] | None = None
-    waits: bool = False
 
     def on(
         self, backend: BackendUnderTest, dtype: str, inputs: dict[str, Any] | None = None

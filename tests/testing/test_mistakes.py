@@ -42,6 +42,7 @@ MISTAKES = [
     ("losses", "PythonMaximum", "runs", ""),
     ("losses", "ChainedComparison", "library-fakecupy", "xp.where(condition, a, b)"),
     ("losses", "ElementwiseClip", "library-strict", "device=array_api_compat.device(x)"),
+    ("losses", "VariableOnTheRight", "library-strict", "put the variable on the left"),
     ("losses", "three_lines", "library", "call the function of the array's own library"),
     ("optimizers", "StateOutsideSlots", "deterministic", "keep nothing between calls"),
     ("optimizers", "StateInObject", "deterministic", "keep nothing between calls"),

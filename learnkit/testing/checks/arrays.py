@@ -144,13 +144,12 @@ def _library(subject: Subject, case: Case, row: str) -> None:
             # Once before: constants that are kept, such as class weights, may be copied to the device then.
             outputs = case.call(component, arrays, backend)
             _judge(subject, case, backend, component, arrays, outputs, dtype)
-            if not case.waits:
-                with backend.no_sync():
-                    outputs = case.call(component, arrays, backend)
-                    if case.differentiable:
-                        value_and_grad(loss_of(case, component, arrays, backend))(
-                            {name: arrays[name] for name in case.differentiable}
-                        )
+            with backend.no_sync():
+                outputs = case.call(component, arrays, backend)
+                if case.differentiable:
+                    value_and_grad(loss_of(case, component, arrays, backend))(
+                        {name: arrays[name] for name in case.differentiable}
+                    )
             got = {name: backend.to_numpy(plain_value(y)) for name, y in outputs.items()}
         wanted = case.run(subject.fresh(), host(), dtype) if row != "numpy" else got
         for name, y in got.items():

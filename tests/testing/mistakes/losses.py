@@ -263,3 +263,10 @@ class ElementwiseClip(ElementwiseLoss):
 def three_lines(y_pred, y_true, *, delta=1.0):
     d = y_pred - y_true
     return np.where(d > delta, d, d * d)  # mistake
+
+
+@dataclass(frozen=True)
+class VariableOnTheRight(Loss):
+    def per_example(self, y_pred, y_true):
+        d = y_true - y_pred  # mistake
+        return array_namespace(d).mean(d * d, axis=1)

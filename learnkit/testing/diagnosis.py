@@ -17,7 +17,7 @@ from learnkit.testing.tracing import Place, first_difference, first_line, last_l
 __all__ = ["Diagnosis", "diagnose", "fingerprint", "is_array", "returned", "where_different", "where_spot"]
 
 #: Mistakes that are certain wherever they stand in array code.
-_SURE = (*("mask_write", "mask_read", "host", "math", "numpy", "method", "clip", "dynamic", "item_write"),)
+_SURE = ("mask_write", "mask_read", "host", "math", "numpy", "method", "clip", "dynamic", "item_write")
 _OPERATORS = (
     "a library may refuse array * variable, with the variable on the right: write xp.multiply(a, b), "
     "xp.subtract(a, b), ... of xp = array_namespace(y_pred, y_true), or put the variable on the left"

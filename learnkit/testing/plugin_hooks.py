@@ -22,7 +22,7 @@ from learnkit.plugins.loading import one_line
 from learnkit.testing.author import Author
 from learnkit.testing.results import Result
 
-__all__ = ["check_hooks", "check_lifecycle"]
+__all__ = ["check_hooks", "check_lifecycle", "without"]
 
 
 def check_hooks(plugin: Any, plugin_name: str, results: list[Result]) -> None:
@@ -111,7 +111,7 @@ def check_lifecycle(plugin: Any, results: list[Result]) -> None:
     before = Path.cwd()
     watcher = runs.watching(plugin)
     saved = True
-    with tempfile.TemporaryDirectory() as folder, _without("LEARNKIT_STRICT_PLUGINS"):
+    with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         try:
             with contextlib.redirect_stderr(io.StringIO()), watcher:
@@ -161,7 +161,8 @@ def _place_in(trace: str, plugin: Any) -> tuple[str, int]:
 
 
 @contextlib.contextmanager
-def _without(variable: str) -> Iterator[None]:
+def without(variable: str) -> Iterator[None]:
+    """A block in which an environment variable is not set."""
     kept = os.environ.pop(variable, None)
     try:
         yield

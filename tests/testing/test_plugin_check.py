@@ -205,6 +205,18 @@ def test_a_component_that_cannot_be_made(tmp_path):
     assert "for_checks()" in bad.remedy
 
 
+def test_with_strict_plugins_a_failure_is_a_result_too(tmp_path, monkeypatch, capsys):
+    """And what a plugin prints is not in the JSON."""
+    monkeypatch.setenv("LEARNKIT_STRICT_PLUGINS", "1")
+    path = tmp_path / "one.py"
+    hook = "def learnkit_register_losses(register):\n    register('a', int)\n    register('a', int)\n"
+    path.write_text(f"print('hello')\n{hook}")
+    assert main(["plugins", "check", str(path), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    (bad,) = [r for r in said["results"] if r["status"] == "failed"]
+    assert bad["message"] == "learnkit_register_losses registers 'a' twice"
+
+
 def test_what_is_not_there(installed, capsys):
     installed(GOOD)
     assert main(["plugins", "check", "t_wav"]) == 2

@@ -120,7 +120,7 @@ def test_only_core_libraries_are_imported_at_module_level(module):
     if part_of(module) == "cli" and module != "learnkit.cli":
         allowed |= {"click", "rich", "msgspec"}
     if needs_numba(module):  # imported when the first compiled loop is needed
-        allowed |= {"numba"}
+        allowed |= {"numba", "llvmlite"}
     if module == "learnkit.testing.pytest_plugin":  # only pytest imports it
         allowed |= {"pytest"}
     wrong = {

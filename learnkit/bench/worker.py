@@ -2,7 +2,8 @@
 
 The processes speak JSON, a line for each order and a line for each answer. A factory is named as
 ``"package.module:function"``; called with the arguments of an order it returns ``run(times)``, which runs so
-many times, waits for the device, and returns a value that JSON knows, such as the last loss, or ``None``.
+many times, waits for the device, and returns a value that JSON knows, such as the last loss, or ``None``;
+or a function that gives the value, which is called when the clock has stopped.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from learnkit.errors import LearnkitError
 __all__ = ["Worker", "WorkerError", "serve"]
 
 Run = Callable[[int], Any]
+#: What a run returns if its value takes time to work out.
+Value = Callable[[], Any]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -175,8 +178,9 @@ def _follow(orders: TextIO, answers: TextIO) -> None:
             else:
                 assert run is not None
                 began = time.perf_counter()
-                answer["value"] = run(order["run"])
+                value = run(order["run"])
                 answer["seconds"] = time.perf_counter() - began
+                answer["value"] = value() if callable(value) else value
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)

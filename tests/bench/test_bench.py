@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +79,16 @@ def subject(start: int) -> object:
     return run
 
 
+def slow_value() -> object:
+    """For a worker: the value takes time, the run does not."""
+
+    def value() -> str:
+        time.sleep(0.2)
+        return "worked out"
+
+    return lambda times: value
+
+
 def broken() -> None:
     """For a worker."""
     raise ValueError("on purpose")
@@ -105,6 +116,10 @@ def test_a_worker_makes_runs_and_answers():
         assert worker.timed(2) > 0
         assert worker.run(1) == 16
         assert worker.call("test_bench:variable", name="LEARNKIT_TEST") == "1"
+        worker.make("test_bench:slow_value")
+        assert worker.run(1) == "worked out"
+        assert worker.timed(1) < 0.2
+        worker.make("test_bench:subject", start=16)
         with pytest.raises(WorkerError, match="w: ValueError: on purpose"):
             worker.call("test_bench:broken")
         assert worker.run(1) == 17  # it goes on

@@ -12,7 +12,7 @@ import numpy as np
 from measure import Bench, Line, Peer
 
 from learnkit.bench.peers import torch_threads
-from learnkit.bench.worker import Run
+from learnkit.bench.worker import Run, Value
 
 BATCH, LR = 128, 1e-3
 #: How far the accuracies on the test images may be apart: seeds alone make a difference of 0.01.
@@ -30,23 +30,21 @@ def _accuracy(outputs: Any, y: Any) -> float:
 
 def our_run(folder: str, epochs: int, quick: bool = False) -> Run:
     """``Trainer.fit``. The value is the accuracy on the test images, a new seed each time."""
-    data, seeds = _data(folder, quick), itertools.count()
-
-    def run(times: int) -> float:
-        for _ in range(times):
-            _, accuracy = fashion_mnist.learnkit_round(data, next(seeds), epochs)
-        return accuracy
-
-    return run
+    return _rounds(fashion_mnist.learnkit_fit, folder, epochs, quick)
 
 
 def sklearn_run(folder: str, epochs: int, quick: bool = False) -> Run:
     """``MLPClassifier.fit``."""
+    return _rounds(fashion_mnist.sklearn_fit, folder, epochs, quick)
+
+
+def _rounds(fit: Any, folder: str, epochs: int, quick: bool) -> Run:
+    """Runs of ``fit(data, seed, epochs) -> a function that gives the accuracy``."""
     data, seeds = _data(folder, quick), itertools.count()
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for _ in range(times):
-            _, accuracy = fashion_mnist.sklearn_round(data, next(seeds), epochs)
+            accuracy = fit(data, next(seeds), epochs)
         return accuracy
 
     return run
@@ -77,11 +75,14 @@ def torch_run(folder: str, epochs: int, quick: bool = False) -> Run:
                 total += loss.item() * len(rows)
         return model
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for _ in range(times):
             model = fit(next(seeds))
+
+        def accuracy() -> float:
             with torch.inference_mode():
-                accuracy = _accuracy(model(x_test).numpy(), y_test.numpy())
+                return _accuracy(model(x_test).numpy(), y_test.numpy())
+
         return accuracy
 
     return run
@@ -95,7 +96,7 @@ def keras_run(folder: str, epochs: int, quick: bool = False) -> Run:
     x, y, x_test, y_test = _data(folder, quick)
     seeds = itertools.count()
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for _ in range(times):
             keras.utils.set_random_seed(next(seeds))
             dense = keras.layers.Dense
@@ -103,8 +104,7 @@ def keras_run(folder: str, epochs: int, quick: bool = False) -> Run:
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
             model.compile(optimizer=keras.optimizers.Adam(LR), loss=loss)
             model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
-            accuracy = _accuracy(np.asarray(model.predict(x_test, batch_size=10_000, verbose=0)), y_test)
-        return accuracy
+        return lambda: _accuracy(np.asarray(model.predict(x_test, batch_size=10_000, verbose=0)), y_test)
 
     return run
 

@@ -9,7 +9,7 @@ from measure import Bench, Line, Peer
 
 import learnkit as lk
 from learnkit.bench.peers import torch_threads
-from learnkit.bench.worker import Run
+from learnkit.bench.worker import Run, Value
 
 LAYERS = {"GELU": "gelu", "layer norm": "layer_norm", "batch norm": "batch_norm", "dropout": "dropout"}
 
@@ -26,10 +26,10 @@ def our_softmax(rows: int, classes: int) -> Run:
     loss = lk.losses.CrossEntropy()
     both = lk.value_and_grad(lambda z: loss(z, y))
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for _ in range(times):
             value, gradient = both(x)
-        return float(value) + float(np.vdot(gradient, gradient))
+        return lambda: float(value) + float(np.vdot(gradient, gradient))
 
     return run
 
@@ -42,12 +42,12 @@ def torch_softmax(rows: int, classes: int) -> Run:
     x, y = map(torch.asarray, logits(rows, classes))
     x.requires_grad_()
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for _ in range(times):
             x.grad = None
             loss = torch.nn.functional.cross_entropy(x, y)
             loss.backward()
-        return float(loss.detach()) + float((x.grad**2).sum())
+        return lambda: float(loss.detach()) + float((x.grad**2).sum())
 
     return run
 
@@ -73,7 +73,7 @@ def our_layer(kind: str, rows: int, width: int) -> Run:
     }[kind]()
     lk.nn.initialize(layer, seed=0)
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for step in range(times):
             with lk.nn.training(seed=0, step=step):
                 if layer.parameters():
@@ -82,7 +82,7 @@ def our_layer(kind: str, rows: int, width: int) -> Run:
                 else:
                     _, pullback = lk.vjp(layer, x)
                     (d,) = pullback(g)
-        return float(np.vdot(d, d))
+        return lambda: float(np.vdot(d, d))
 
     return run
 
@@ -101,13 +101,13 @@ def torch_layer(kind: str, rows: int, width: int) -> Run:
         "dropout": lambda: torch.nn.Dropout(0.5),
     }[kind]()
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for _ in range(times):
             x.grad = None
             for parameter in layer.parameters():
                 parameter.grad = None
             layer(x).backward(g)
-        return float((x.grad**2).sum())
+        return lambda: float((x.grad**2).sum())
 
     return run
 

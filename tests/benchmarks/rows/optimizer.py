@@ -11,7 +11,7 @@ from measure import Bench, Line, Peer
 from learnkit.bench.case import Case
 from learnkit.bench.peers import counterpart, torch_model, torch_optimizer, torch_threads
 from learnkit.bench.steps import trainer_for
-from learnkit.bench.worker import Run
+from learnkit.bench.worker import Run, Value
 
 #: Numbers of parameters as they are printed, the network that has so many, and the limit beside PyTorch.
 SIZES = [
@@ -29,7 +29,7 @@ def gradients(case: Case) -> list[Any]:
 
 
 def our_run(**case: Any) -> Run:
-    """Updates as a trainer makes them, of the same gradient. The value is the mean of the parameters."""
+    """Updates as a trainer makes them, of one gradient. The value is how far a parameter moved, on average."""
     from learnkit.optim.engine import update_in_place
 
     of = Case(**case)
@@ -38,12 +38,16 @@ def our_run(**case: Any) -> Run:
     for place, value in zip(trainer.leaf_views(vector), gradients(of), strict=True):
         place[...] = value
     optimizer, state = trainer._current(), trainer.optimizer_state
+    start = theta.copy()
 
-    def run(times: int) -> float:
+    def moved() -> float:
+        return float(np.mean(np.abs(theta - start), dtype=np.float64))
+
+    def run(times: int) -> Value:
         with trainer.backend.quiet():
             for _ in range(times):
                 update_in_place(optimizer, theta, vector, state, views=trainer.leaf_views, blocks=True)
-        return float(np.mean(theta, dtype=np.float64))
+        return moved
 
     return run
 
@@ -58,13 +62,18 @@ def torch_run(compiled: bool = False, **case: Any) -> Run:
     for parameter, value in zip(parameters, gradients(of), strict=True):
         parameter.grad = torch.asarray(value.T.copy() if value.ndim == 2 else value)
     optimizer = torch_optimizer(counterpart("torch", of.rule()), parameters)
+    start = [p.detach().clone() for p in parameters]
     step = torch.compile(optimizer.step) if compiled else optimizer.step
 
-    def run(times: int) -> float:
+    def moved() -> float:
+        with torch.no_grad():
+            far = sum(float((p - s).abs().double().sum()) for p, s in zip(parameters, start, strict=True))
+        return far / of.parameters
+
+    def run(times: int) -> Value:
         for _ in range(times):
             step()
-        numbers = sum(p.numel() for p in parameters)
-        return sum(float(p.detach().double().sum()) for p in parameters) / numbers
+        return moved
 
     return run
 
@@ -93,9 +102,10 @@ def measure(bench: Bench) -> list[Line]:
                 f"update {label}, {title} parameters",
                 "rows.optimizer:our_run",
                 peers,
-                absolute=1e-6,
+                same=1e-3,
                 sizes=sizes,
                 batch_size=1,
                 optimizer=rule,
+                lr=1e-3,
             )
     return lines

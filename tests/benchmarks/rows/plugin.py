@@ -11,7 +11,7 @@ from measure import Bench, Line, Peer
 
 import learnkit as lk
 from learnkit.bench.peers import torch_threads
-from learnkit.bench.worker import Run
+from learnkit.bench.worker import Run, Value
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ def our_run(rows: int, width: int) -> Run:
     loss = LogCosh()
     both = lk.value_and_grad(lambda p: loss(p, y_true))
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for _ in range(times):
             value, gradient = both(y_pred)
-        return float(value) + float(np.vdot(gradient, gradient))
+        return lambda: float(value) + float(np.vdot(gradient, gradient))
 
     return run
 
@@ -53,13 +53,13 @@ def torch_run(rows: int, width: int) -> Run:
     y_pred, y_true = map(torch.asarray, inputs(rows, width))
     y_pred.requires_grad_()
 
-    def run(times: int) -> float:
+    def run(times: int) -> Value:
         for _ in range(times):
             y_pred.grad = None
             d = torch.abs(y_pred - y_true)
             loss = (d + torch.log1p(torch.exp(-2 * d)) - math.log(2)).mean()
             loss.backward()
-        return float(loss.detach()) + float((y_pred.grad**2).sum())
+        return lambda: float(loss.detach()) + float((y_pred.grad**2).sum())
 
     return run
 

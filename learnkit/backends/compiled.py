@@ -104,9 +104,7 @@ class CompiledKernels(CompiledNormKernels, NumpyKernels):
             return super().cross_entropy_step(z, labels)
         n, dtype = z.shape[0], z.dtype
         losses, dz, outside = np.empty(n, dtype), np.empty(z.shape, dtype), np.zeros(1, np.int8)
-        loops = _loops()
-        step = loops.cross_entropy_step_32 if dtype.char == "f" else loops.cross_entropy_step_64
-        loss = step(z, labels, losses, dz, outside)
+        loss = _loops().cross_entropy_step(z, labels, losses, dz, outside)
         return None if outside[0] else (dtype.type(loss), dz)
 
     def mean_softmax_cross_entropy(self, z: Array, labels: Array) -> tuple[Array, Array]:
@@ -117,9 +115,7 @@ class CompiledKernels(CompiledNormKernels, NumpyKernels):
         if not suits(z) or labels.dtype not in _LABELS:
             return super().softmax_cross_entropy(z, labels)
         losses, p = np.empty(z.shape[0], z.dtype), np.empty(z.shape, z.dtype)
-        loops = _loops()
-        loop = loops.softmax_cross_entropy_32 if z.dtype.char == "f" else loops.softmax_cross_entropy_64
-        outside = np.zeros(1, np.int8)
+        outside, loop = np.zeros(1, np.int8), _loops().softmax_cross_entropy
         over_rows(loop, z.shape[0], z.size, plain(z), plain(labels), losses, p, outside)
         if outside[0]:
             raise IndexError(f"a label is outside 0 .. {z.shape[1] - 1}, the classes of the logits")
@@ -169,7 +165,7 @@ def _softmax_loops() -> Any:
 def _by_rows(name: str, *arrays: Array) -> Array:
     """The loop of that name over the rows of arrays of one shape."""
     like = arrays[0]
-    loop = getattr(_softmax_loops(), f"{name}_{32 if like.dtype.char == 'f' else 64}")
+    loop = getattr(_softmax_loops(), name)
     out = np.empty(like.shape, like.dtype)
     rows = (a.reshape(-1, like.shape[-1]) for a in (*map(plain, arrays), out))
     over_rows(loop, like.size // like.shape[-1], like.size, *rows)

@@ -2,7 +2,7 @@
 """What fused loops call: functions that the compiler can turn into vector instructions.
 
 Imported by compiled code only, as it needs Numba. The float32 functions are polynomials with errors of 2
-to 4 units in the last place, exact at infinities and NaN. exp and log follow the Cephes library (Moshier 1992),
+to 4 units in the last place, exact at infinities and NaN. exp and log follow Cephes (Moshier 1992),
 tanh is the rational approximation of degree 13 over 6 that Eigen uses, erf is that of ``backends.numpy``.
 log1p and expm1 are made of log and exp as in Kahan's notes: the rounding error of ``1 + x`` cancels.
 """
@@ -13,24 +13,28 @@ import math
 
 import numba
 import numpy as np
+from numba.extending import overload
 
 from learnkit.backends.numpy import ERF_END, ERF_P, ERF_Q
 
 __all__ = [
     "erf_32",
     "erf_64",
+    "exp",
     "exp_32",
     "exp_64",
     "expm1_32",
     "expm1_64",
     "hypot_32",
     "hypot_64",
+    "log",
     "log1p_32",
     "log1p_64",
     "log_32",
     "log_64",
     "logaddexp_32",
     "logaddexp_64",
+    "maximum",
     "sum_of",
     "tanh_32",
     "tanh_64",
@@ -44,6 +48,7 @@ _call = numba.njit(error_model="numpy")
 
 @_inline
 def exp_32(x):
+    """The exponential, in float32."""
     y = min(max(x, f32(-104.0)), f32(88.8))
     n = np.floor(y * f32(1.44269504088896341) + f32(0.5))
     r = y - n * f32(0.693359375) - n * f32(-2.12194440e-4)
@@ -65,6 +70,7 @@ def exp_32(x):
 
 @_inline
 def log_32(x):
+    """The logarithm, in float32."""
     small = x < f32(1.17549435e-38)
     scaled = x * f32(8388608.0) if small else x
     bits = f32(scaled).view(i32)
@@ -93,6 +99,7 @@ def log_32(x):
 
 @_inline
 def tanh_32(x):
+    """The hyperbolic tangent, in float32."""
     y = min(max(x, f32(-7.90531110763549805)), f32(7.90531110763549805))
     q = y * y
     a = f32(-2.76076847742355e-16)
@@ -120,6 +127,7 @@ _Q0, _Q1, _Q2, _Q3, _Q4, _Q5 = (f32(c) for c in ERF_Q)
 
 @_inline
 def erf_32(x):
+    """The error function, in float32."""
     y = min(max(x, -_E), _E)
     t = y * y
     p = ((((_P0 * t + _P1) * t + _P2) * t + _P3) * t + _P4) * t + _P5
@@ -131,6 +139,7 @@ def erf_32(x):
 
 @_inline
 def log1p_32(x):
+    """log(1 + x), in float32."""
     u = f32(1.0) + x
     d = u - f32(1.0)
     ratio = x / (d if d != f32(0) else f32(1.0))
@@ -140,6 +149,7 @@ def log1p_32(x):
 
 @_inline
 def expm1_32(x):
+    """exp(x) - 1, in float32."""
     u = exp_32(x)
     d = u - f32(1.0)
     log = log_32(u)
@@ -151,6 +161,7 @@ def expm1_32(x):
 
 @_inline
 def hypot_32(a, b):
+    """sqrt(a^2 + b^2), in float32."""
     x, y = np.float64(a), np.float64(b)  # squares of float32 fit in float64
     z = f32(np.sqrt(x * x + y * y))
     return f32(np.inf) if abs(a) == f32(np.inf) or abs(b) == f32(np.inf) else z
@@ -158,6 +169,7 @@ def hypot_32(a, b):
 
 @_inline
 def logaddexp_32(a, b):
+    """log(exp(a) + exp(b)), in float32."""
     high, low = max(a, b), min(a, b)
     z = high + log1p_32(exp_32(low - high))
     z = a + f32(0.6931471805599453) if a == b else z
@@ -166,44 +178,107 @@ def logaddexp_32(a, b):
 
 @_call
 def exp_64(x):
+    """The exponential, in float64."""
     return np.exp(x)
 
 
 @_call
 def log_64(x):
+    """The logarithm, in float64."""
     return np.log(x)
 
 
 @_call
 def tanh_64(x):
+    """The hyperbolic tangent, in float64."""
     return np.tanh(x)
 
 
 @_call
 def erf_64(x):
+    """The error function, in float64."""
     return math.erf(x)
 
 
 @_call
 def log1p_64(x):
+    """log(1 + x), in float64."""
     return np.log1p(x)
 
 
 @_call
 def expm1_64(x):
+    """exp(x) - 1, in float64."""
     return np.expm1(x)
 
 
 @_call
 def hypot_64(a, b):
+    """sqrt(a^2 + b^2), in float64."""
     return math.hypot(a, b)
 
 
 @_call
 def logaddexp_64(a, b):
+    """log(exp(a) + exp(b)), in float64."""
     if a == b:
         return a + np.log(2.0)
     return max(a, b) + np.log1p(np.exp(-abs(a - b)))
+
+
+# One name for both dtypes. Not a function that is handed to a maker of loops: loops that were made in another
+# function, and hold what it was given, are compiled again in each process.
+
+
+def exp(x):
+    """The exponential of a float32 or float64 number."""
+    return np.exp(x)
+
+
+@overload(exp, inline="always")
+def _exp(x):
+    return (lambda x: exp_32(x)) if x == numba.float32 else (lambda x: np.exp(x))
+
+
+def log(x):
+    """The logarithm of a float32 or float64 number."""
+    return np.log(x)
+
+
+@overload(log, inline="always")
+def _log(x):
+    return (lambda x: log_32(x)) if x == numba.float32 else (lambda x: np.log(x))
+
+
+def maximum(row):
+    """The largest number of a vector. Where there is a NaN it may be passed over."""
+    return row.max()
+
+
+@overload(maximum)
+def _maximum(row):
+    # Of integers in the order of the numbers: that of numbers which may be NaN takes no vector registers.
+    if row.dtype == numba.float32:
+
+        def of_float32(row):
+            bits = row.view(np.int32)
+            high = np.int32(-2147483648)
+            for j in range(bits.shape[0]):
+                b = bits[j]
+                high = max(high, b ^ ((b >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+            return np.int32(high ^ ((high >> np.int32(31)) & np.int32(0x7FFFFFFF))).view(np.float32)
+
+        return of_float32
+
+    def of_float64(row):
+        bits = row.view(np.int64)
+        high = np.int64(-9223372036854775808)
+        for j in range(bits.shape[0]):
+            b = bits[j]
+            high = max(high, b ^ ((b >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF)))
+        return np.int64(high ^ ((high >> np.int64(63)) & np.int64(0x7FFFFFFFFFFFFFFF))).view(np.float64)
+
+    return of_float64
 
 
 @numba.njit(fastmath={"reassoc", "nsz"}, error_model="numpy", nogil=True)

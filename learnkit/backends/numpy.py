@@ -254,7 +254,7 @@ class NumpyKernels(NumpyWindowKernels, NumpyNormKernels, Kernels):
         kept *= g
         return kept
 
-    # For a step that is planned (training/plan.py): contiguous arrays of one dtype, some of them written over.
+    # For a step that is planned (training/plan.py): contiguous arrays of one dtype, some written over.
 
     def bias_relu_in_place(self, y: Array, bias: Array) -> None:
         """``max(y + bias, 0)`` for the rows of ``y``."""

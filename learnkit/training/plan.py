@@ -53,9 +53,10 @@ class _Layer:
     """One affine layer with what follows it: its arrays, and room for what a step computes."""
 
     def __init__(self, name: str, relu: bool, model: Module, gradient: GradientVector, rows: int) -> None:
-        leaves, views = model.parameters(), gradient.views
+        leaves: dict[str, Any] = dict(model.parameters())
+        views = gradient.views
         self.relu = relu
-        self.weight: Any = leaves[f"{name}.weight"].array
+        self.weight = leaves[f"{name}.weight"].array
         self.to_weight = views[f"{name}.weight"]
         has_bias = f"{name}.bias" in leaves
         self.bias = leaves[f"{name}.bias"].array if has_bias else None

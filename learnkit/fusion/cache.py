@@ -16,8 +16,6 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
-from learnkit import backends
-
 __all__ = ["folder", "loaded"]
 
 
@@ -67,7 +65,7 @@ def _stamp() -> str:
     import numba
     import numpy
 
-    functions = (Path(backends.__file__).parent / "numba_functions.py").read_bytes()
+    functions = (Path(__file__).parents[1] / "backends" / "numba_functions.py").read_bytes()
     digest = hashlib.sha256(functions).hexdigest()[:16]
     return f"numba {numba.__version__}, numpy {numpy.__version__}, functions {digest}"
 

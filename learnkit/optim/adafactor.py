@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import array_api_compat
 
-from learnkit import checks
 from learnkit.backends.base import Array, array_namespace
+from learnkit.checks import at_least as check_at_least
 from learnkit.errors import ArgumentError
 from learnkit.optim.base import Optimizer, check_in
 from learnkit.optim.parts import Hyper, at_least, check_choice, check_fields, check_flags, decayed, rms
@@ -89,7 +89,7 @@ class Adafactor(Optimizer):
         check_fields(self, "[0, inf)", "weight_decay")
         check_flags(self, "relative_step", "scale_parameter")
         check_choice(self, "eps_placement", "floor", "square")
-        checks.at_least("Adafactor", "min_dim_size_to_factor", self.min_dim_size_to_factor, 1)
+        check_at_least("Adafactor", "min_dim_size_to_factor", self.min_dim_size_to_factor, 1)
 
     def _factors(self, shape: tuple[int, ...]) -> bool:
         return len(shape) > 1 and min(shape[-2:]) >= self.min_dim_size_to_factor

@@ -198,9 +198,7 @@ def _imported(candidate: Candidate, report: PluginReport) -> Any:
 
 def _last_own_line(error: BaseException, value: str) -> tuple[str, int]:
     """The last line of the traceback that is neither learnkit's nor of the standard library."""
-    import learnkit
-
-    own = str(Path(learnkit.__file__).parent)
+    own = str(Path(__file__).parents[1])
     standard = str(Path(os.__file__).parent)
     if isinstance(error, SyntaxError) and error.filename:
         return error.filename, error.lineno or 0

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
         value_and_grad,
         vjp,
     )
-    from learnkit.backends import array_namespace, get_backend, use_backend, use_kernels
+    from learnkit.backends import array_namespace, get_backend, precision, use_backend, use_kernels
     from learnkit.conventions import convention
     from learnkit.plugins.incode import (
         register_activation,
@@ -110,6 +110,7 @@ __all__ = [
     "optim",
     "per_example_grad",
     "plugins",
+    "precision",
     "profile",
     "register_activation",
     "register_augmentation",
@@ -200,6 +201,7 @@ _WHERE = {
     "registered": "learnkit.plugins.incode",
     "stop_gradient": "learnkit.autodiff",
     "use_backend": "learnkit.backends",
+    "precision": "learnkit.backends",
     "use_kernels": "learnkit.backends",
     "value_and_grad": "learnkit.autodiff",
     "vjp": "learnkit.autodiff",

@@ -4,6 +4,7 @@
 ``base``            the :class:`Backend` contract, :func:`array_namespace`, choosing a backend
 ``kernels``         the named operations beside the standard, in generic standard code
 ``replacement``     kernels of plugins in their place, where they are asked for
+``products``        in what precision matrices are multiplied
 ``random``          counter-based random numbers: one stream of bits for every library
 ``special``         the error function
 ``scatter``         adding rows at indices that may repeat
@@ -31,6 +32,7 @@ from learnkit.backends.base import (
     use_backend,
 )
 from learnkit.backends.kernels import Kernels
+from learnkit.backends.products import precision
 from learnkit.backends.replacement import kernels_in_force, use_kernels
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "get_backend",
     "kernels_in_force",
     "kernels_of",
+    "precision",
     "use_backend",
     "use_kernels",
 ]

@@ -121,6 +121,10 @@ class Backend:
     name: ClassVar[str]
     #: Whether reading a value is free because arrays are in the host's memory; on a GPU it waits.
     on_host: bool = True
+    #: In which precisions matrices of float32 can be multiplied; see ``backends.products``.
+    precisions: tuple[str, ...] = ("float32",)
+    #: The one in force. It is set for the class, as it holds for all devices.
+    products: str = "float32"
     #: The array types of the library, as ``module.Class``; compared without importing the module.
     array_types: ClassVar[tuple[str, ...]]
 
@@ -159,6 +163,10 @@ class Backend:
 
     def activate(self) -> None:
         """Make this device the one the library computes on, where it keeps such a setting."""
+
+    def multiply_in(self, products: str) -> None:
+        """Multiply float32 matrices in that precision, one of :attr:`precisions`, from now on."""
+        type(self).products = products
 
     def quiet(self) -> AbstractContextManager[Any]:
         """A block in which overflow and NaN give no warning; the training loop looks for them itself."""

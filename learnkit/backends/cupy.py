@@ -24,6 +24,8 @@ __all__ = ["CupyBackend", "CupyKernels"]
 # The dtypes that the raw kernels are compiled for; others take the generic way.
 _REALS = ("float32", "float64")
 _LABELS = ("int32", "int64")
+#: What CuPy calls the precisions of products.
+_COMPUTE_TYPES = {"float32": "DEFAULT", "tf32": "TF32", "bfloat16": "BF16", "float16": "FP16"}
 
 
 class CupyBackend(Backend):
@@ -45,6 +47,7 @@ class CupyBackend(Backend):
     name = "cupy"
     on_host = False
     array_types = ("cupy.ndarray",)
+    precisions = ("float32", "tf32", "bfloat16", "float16")
 
     def __init__(self, device: str | None = None) -> None:
         self._cupy = cupy = _import_cupy()
@@ -76,6 +79,13 @@ class CupyBackend(Backend):
 
     def to_numpy(self, x: Array) -> Any:
         return x.get()
+
+    def multiply_in(self, products: str) -> None:
+        super().multiply_in(products)
+        from cupy._core import _routines_linalg as cublas
+
+        compute_type = f"COMPUTE_TYPE_{_COMPUTE_TYPES[products]}"
+        cublas.set_compute_type("float32", getattr(cublas, compute_type))
 
     def synchronize(self) -> None:
         self.device.synchronize()
@@ -215,6 +225,8 @@ class CupyKernels(CupyWindowKernels, CupyNormKernels, Kernels):
         return a @ b.T
 
     def column_sums_into(self, out: Array | None, g: Array) -> Array:
+        if CupyBackend.products != "float32" and g.dtype == "float32":  # these sums are not to be rounded
+            return g.sum(axis=0, out=out)
         return self.matmul_into(out, self.ones(g.shape[0], g), g)
 
     def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:

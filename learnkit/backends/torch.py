@@ -15,6 +15,7 @@ from learnkit.backends.base import Array, Backend
 from learnkit.backends.kernels import Kernels
 from learnkit.backends.numpy import refuse_foreign
 from learnkit.backends.torch_windows import TorchWindowKernels
+from learnkit.backends.windows import Pair, Window
 from learnkit.errors import ArgumentError, BackendError, MissingDependencyError
 
 __all__ = ["TorchBackend", "TorchKernels"]
@@ -62,6 +63,8 @@ class TorchBackend(Backend):
             if index >= count:
                 raise BackendError(f"backend 'torch' has no device 'cuda:{index}': torch sees {count}")
             self.device = torch.device("cuda", index)
+        tf32 = () if self.on_host else ("tf32",)
+        self.precisions = ("float32", *tf32, "bfloat16", "float16")
         import array_api_compat.torch
 
         self._torch = torch
@@ -80,6 +83,13 @@ class TorchBackend(Backend):
     def to_numpy(self, x: Array) -> Any:
         # Conjugates and imaginary parts may be views that only torch knows how to read.
         return x.detach().cpu().resolve_conj().resolve_neg().numpy()
+
+    def multiply_in(self, products: str) -> None:
+        super().multiply_in(products)
+        rounded = products in ("bfloat16", "float16")
+        TorchKernels.factors = getattr(self._torch, products) if rounded else None
+        if not self.on_host:
+            self._torch.backends.cuda.matmul.allow_tf32 = products == "tf32"
 
     def synchronize(self) -> None:
         if self.device.type == "cuda":
@@ -101,6 +111,23 @@ class TorchKernels(TorchWindowKernels, Kernels):
 
         self._torch = torch
 
+    #: The dtype to which factors of float32 products are rounded, if not float32.
+    factors: Any = None
+
+    def _product(self, a: Array, b: Array) -> Array:
+        """``a @ b`` in the precision in force."""
+        a, b = self._rounded(a, b)
+        return self._as_before(self._torch.matmul(a, b))
+
+    def _rounded(self, *arrays: Array) -> tuple[Array, ...]:
+        wanted, single = self.factors, self._torch.float32
+        if wanted is None or not all(a.dtype == single for a in arrays):
+            return arrays
+        return tuple(a.to(wanted) for a in arrays)
+
+    def _as_before(self, y: Array) -> Array:
+        return y.to(self._torch.float32) if y.dtype == self.factors else y
+
     def erf(self, x: Array) -> Array:
         return self._torch.special.erf(x)
 
@@ -114,14 +141,41 @@ class TorchKernels(TorchWindowKernels, Kernels):
         return self._torch.index_add(x, 0, indices, values)
 
     def matmul_into(self, out: Array | None, a: Array, b: Array) -> Array:
-        return self._torch.matmul(a, b) if out is None else self._torch.matmul(a, b, out=out)
+        if self.factors is None:
+            return self._torch.matmul(a, b) if out is None else self._torch.matmul(a, b, out=out)
+        product = self._product(a, b)
+        return product if out is None else out.copy_(product)
+
+    def product_with_transpose(self, a: Array, b: Array) -> Array:
+        return self._product(a, b.T)
+
+    def conv2d(self, x: Array, weight: Array, bias: Array | None, window: Window, groups: int = 1) -> Array:
+        if self.factors is None:
+            return super().conv2d(x, weight, bias, window, groups)
+        x, weight = self._rounded(x, weight)
+        y = self._as_before(super().conv2d(x, weight, None, window, groups))
+        return y if bias is None else y + bias[:, None, None]
+
+    def conv2d_input(self, g: Array, weight: Array, window: Window, groups: int, size: Pair) -> Array:
+        g, weight = self._rounded(g, weight)
+        return self._as_before(super().conv2d_input(g, weight, window, groups, size))
+
+    def conv2d_weight_into(
+        self, out: Array | None, x: Array, g: Array, window: Window, groups: int = 1
+    ) -> Array:
+        if self.factors is None:
+            return super().conv2d_weight_into(out, x, g, window, groups)
+        x, g = self._rounded(x, g)
+        dw = self._as_before(super().conv2d_weight_into(None, x, g, window, groups))
+        return dw if out is None else out.copy_(dw)
 
     def column_sums_into(self, out: Array | None, g: Array) -> Array:
         return self._torch.sum(g, dim=0) if out is None else self._torch.sum(g, dim=0, out=out)
 
     def linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
-        if bias is None or not x.dtype == weight.dtype == bias.dtype:
-            return super().linear(x, weight, bias)
+        if self.factors is not None or bias is None or not x.dtype == weight.dtype == bias.dtype:
+            y = self._product(x, weight)
+            return y if bias is None else y + bias
         return self._torch.addmm(bias, x, weight)
 
     def relu(self, x: Array) -> Array:

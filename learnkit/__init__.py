@@ -37,7 +37,6 @@ if TYPE_CHECKING:
         checkpoint,
         custom_vjp,
         detect_anomaly,
-        explain,
         fuse,
         grad,
         hessian,
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
         value_and_grad,
         vjp,
     )
+    from learnkit.autodiff.explain import explain
     from learnkit.backends import array_namespace, get_backend, precision, use_backend, use_kernels
     from learnkit.conventions import convention
     from learnkit.plugins.incode import (

@@ -77,6 +77,11 @@ class Worker:
             encoding="utf-8",
         )
 
+    @property
+    def process_id(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
     def make(self, factory: str, **arguments: Any) -> None:
         """Make a subject with a factory, in place of the one that was there."""
         self._ask({"make": factory, "arguments": arguments})

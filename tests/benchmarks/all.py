@@ -55,6 +55,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE.md", help="write the result there too")
     parser.add_argument("--chart", type=Path, metavar="FILE.svg", help="draw the ratios")
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a limit does not hold")
+    parser.add_argument(
+        "--realtime",
+        action="store_true",
+        help="give the subjects real-time priority while they take turns, on a machine that others use too; "
+        "needs Linux and root, and lets the others wait",
+    )
     add_options(parser, rounds=15, seconds=0.2)
     arguments = parser.parse_args()
     if arguments.quick:
@@ -65,6 +71,7 @@ def main() -> None:
         seconds=arguments.seconds,
         quick=arguments.quick,
         fashion=arguments.fashion,
+        realtime=arguments.realtime,
     )
     about, began = machine(arguments.threads), time.perf_counter()
     sections: list[str] = []

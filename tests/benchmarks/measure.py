@@ -6,7 +6,9 @@ ratios are those of the same round.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ class Peer:
         name: as it is printed; one process serves all peers of that name.
         factory: ``module:function`` of its subject; for memory, of the function that gives the bytes.
         limit: learnkit's time over this one's, at most; ``None`` is no limit.
-        without_fast: the same without the extra ``fast``; ``None`` is the same limit.
+        without_fast: the same without the extra ``fast``.
         needs: modules that must be installed.
         options: arguments of the factory beside those of the case.
     """
@@ -90,13 +92,21 @@ class Bench:
         seconds: of a turn, about.
         quick: a smoke test: smaller cases, so the numbers say nothing.
         fashion: folder of Fashion-MNIST, or ``None``.
+        realtime: give the subjects real-time priority while they take turns.
     """
 
     def __init__(
-        self, *, threads: int, rounds: int, seconds: float, quick: bool = False, fashion: Path | None = None
+        self,
+        *,
+        threads: int,
+        rounds: int,
+        seconds: float,
+        quick: bool = False,
+        fashion: Path | None = None,
+        realtime: bool = False,
     ) -> None:
         self.threads, self.rounds, self.seconds, self.quick = threads, rounds, seconds, quick
-        self.fashion = fashion
+        self.fashion, self.realtime = fashion, realtime
         self.notes: list[str] = []
         self._workers: dict[str, Worker] = {}
 
@@ -176,11 +186,12 @@ class Bench:
                 continue
             if not abs(value - expected) <= same * abs(expected) + absolute:  # nor does NaN agree
                 raise SystemExit(f"{work}: {name} computes something else: {value}, learnkit {expected}")
-        times = take_turns(
-            {name: self.worker(name).timed for name in subjects},
-            rounds=rounds or self.rounds,
-            seconds=self.seconds,
-        )
+        with self._first_of_all(subjects):
+            times = take_turns(
+                {name: self.worker(name).timed for name in subjects},
+                rounds=rounds or self.rounds,
+                seconds=self.seconds,
+            )
         return [
             Line(
                 work,
@@ -193,6 +204,21 @@ class Bench:
             for peer in peers
             if peer.name in subjects
         ]
+
+    @contextlib.contextmanager
+    def _first_of_all(self, names: Iterable[str]) -> Iterator[None]:
+        """Within the block other programs wait while these subjects want to run, if that was asked for."""
+        if not self.realtime:
+            yield
+            return
+        workers = [self.worker(name) for name in names]
+        for worker in workers:
+            _schedule(worker.process_id, os.SCHED_RR, 1)
+        try:
+            yield
+        finally:
+            for worker in workers:
+                _schedule(worker.process_id, os.SCHED_OTHER, 0)
 
     def compare_bytes(self, work: str, ours: str, peers: list[Peer], **arguments: Any) -> list[Line]:
         """The same for functions that give a number of bytes."""
@@ -221,8 +247,14 @@ class Bench:
 
     def _limits(self, peer: Peer, plain: Ratio | None) -> tuple[float | None, Ratio | None, float | None]:
         """Limit of the ratio, the ratio without fast, and its limit."""
-        without = peer.limit if peer.without_fast is None else peer.without_fast
-        return (peer.limit if self.fast else without), plain, without
+        return (peer.limit if self.fast else peer.without_fast), plain, peer.without_fast
+
+
+def _schedule(process: int, policy: int, priority: int) -> None:
+    """Set how the threads of a process are scheduled; those that it starts later follow."""
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setscheduler(int(thread.name), policy, os.sched_param(priority))
 
 
 def add_options(parser: Any, *, rounds: int, seconds: float) -> None:

@@ -29,7 +29,7 @@ def gradients(case: Case) -> list[Any]:
 
 
 def our_run(**case: Any) -> Run:
-    """Updates as a trainer makes them, of one gradient. The value is how far a parameter moved, on average."""
+    """Updates as a trainer makes them, of one gradient. The value is how far parameters moved, on average."""
     from learnkit.optim.engine import update_in_place
 
     of = Case(**case)

@@ -127,7 +127,7 @@ def measure(bench: Bench) -> list[Line]:
         same=None if bench.quick else 0.0,
         absolute=APART,
         first=1,
-        rounds=1 if bench.quick else min(bench.rounds, 5),
+        rounds=1 if bench.quick else max(2, bench.rounds // 3),
         folder=str(bench.fashion),
         epochs=epochs,
         quick=bench.quick,

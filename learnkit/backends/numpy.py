@@ -27,6 +27,8 @@ _FEW = 48
 #: Up to this many elements BLAS is faster with a copy of a transposed matrix than with the view, by far so
 #: when it would share such a product among threads.
 COPIED = 16384
+#: Rows whose sum in float32 is still exact to 1e-6.
+_TALL = 16384
 #: Up to this many elements NumPy's maximum is faster of two arrays than of an array and a number.
 _SMALL = 65536
 
@@ -204,7 +206,16 @@ class NumpyKernels(NumpyWindowKernels, NumpyNormKernels, Kernels):
         return np.matmul(a, b, out=out)
 
     def column_sums_into(self, out: Array | None, g: Array) -> Array:
-        return np.matmul(self.ones(g.shape[0], g), g, out=out)
+        n = g.shape[0]
+        if n > _TALL and g.dtype.char == "f":  # so long a sum would lose digits
+            parts = (g[i : i + _TALL] for i in range(0, n, _TALL))
+            sums = np.stack([np.matmul(self.ones(part.shape[0], g), part) for part in parts])
+            total = sums.sum(axis=0, dtype=np.float64).astype(g.dtype)
+            if out is None:
+                return total
+            out[...] = total
+            return out
+        return np.matmul(self.ones(n, g), g, out=out)
 
     def row_sums(self, a: Array, b: Array | None = None) -> Array:
         # As products: without an array of the products, and BLAS sums in blocks.

@@ -122,16 +122,16 @@ class _Sums:
         self._metrics: dict[str, tuple[Array, ...]] = {}
 
     def add_loss(self, loss: Array, n: int) -> None:
-        """A batch's mean loss, weighted by its rows; a host number is added in double precision."""
-        self._loss = self._loss + (float(loss) if self._trainer.backend.on_host else loss) * n
+        """A batch's mean loss, weighted by its rows, added in double precision."""
+        self._loss = self._loss + (float(loss) if self._trainer.backend.on_host else _wide(loss)) * n
         self._rows = self._rows + n
 
     def add_finite_loss(self, loss: Array, n: int) -> None:
         """The same for a batch whose update is left out if its loss is not finite: it does not count then."""
         xp = array_namespace(loss)
         finite = xp.isfinite(loss)
-        self._loss = self._loss + xp.where(finite, loss, xp.zeros_like(loss)) * n
-        self._rows = self._rows + xp.astype(finite, loss.dtype) * n
+        self._loss = self._loss + _wide(xp.where(finite, loss, xp.zeros_like(loss))) * n
+        self._rows = self._rows + xp.astype(finite, xp.int64) * n
 
     def add_metrics(self, y_pred: Array, y_true: Array) -> None:
         for name, metric in self._trainer.metrics.items():
@@ -149,6 +149,11 @@ class _Sums:
             name: _plain(metric.compute(on_host(self._metrics[name])))
             for name, metric in self._trainer.metrics.items()
         }
+
+
+def _wide(loss: Array) -> Array:
+    xp = array_namespace(loss)
+    return xp.astype(loss, xp.float64, copy=False)
 
 
 def _plain(value: Any) -> Any:

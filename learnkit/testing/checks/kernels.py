@@ -67,6 +67,10 @@ ARGUMENTS: dict[str, list[tuple[Any, ...]]] = {
         (_BIG, np.maximum(_BIG[::-1], 0)),
     ],
     "softmax": [(_normal(6, 10),), (_normal(2, 3, 4),), (1e4 * _normal(6, 10),), (_normal(0, 3),)],
+    "softmax_backward": [(_normal(6, 10), _softmax(_normal(6, 10))), (_BIG, _softmax(_BIG))],
+    "log_softmax": [(_normal(6, 10),), (_normal(2, 3, 4),), (1e4 * _normal(6, 10),), (_normal(0, 3),)],
+    "log_softmax_backward": [(_normal(6, 10), np.log(_softmax(_normal(6, 10))))],
+    "sum_of_squares": [(_normal(6, 10),), (_normal(7),), (_normal(0),)],
     "softmax_cross_entropy": [
         (_normal(6, 5), _LABELS),
         (1e4 * _normal(6, 5), _LABELS),

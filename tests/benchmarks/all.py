@@ -59,7 +59,7 @@ def main() -> None:
         "--realtime",
         action="store_true",
         help="give the subjects real-time priority while they take turns, on a machine that others use too; "
-        "needs Linux and root, and lets the others wait",
+        "needs Linux and root, lets the others wait, and is no match for a quiet machine",
     )
     add_options(parser, rounds=15, seconds=0.2)
     arguments = parser.parse_args()

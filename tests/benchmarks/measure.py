@@ -213,7 +213,7 @@ class Bench:
             return
         workers = [self.worker(name) for name in names]
         for worker in workers:
-            _schedule(worker.process_id, os.SCHED_RR, 1)
+            _schedule(worker.process_id, os.SCHED_FIFO, 1)
         try:
             yield
         finally:

@@ -47,7 +47,7 @@ def _sizes(
 @click.option(
     "--seconds",
     type=click.FloatRange(0.01),
-    default=2.0,
+    default=1.5,
     show_default=True,
     metavar="S",
     help="To measure each subject for, about.",

@@ -81,10 +81,10 @@ def test_the_figures_are_measured_written_and_drawn(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = page.read_text(encoding="utf-8")
     assert "these numbers say nothing" in text
-    assert text.count("| PyTorch |") == 3
+    assert text.count("| PyTorch |") == 4
     assert re.search(r"\*\*\d of 3 limits hold\.\*\*", text)
     titles = [e.text for e in ElementTree.parse(drawing).iter("{http://www.w3.org/2000/svg}title")]
-    assert len(titles) == 4  # one of the whole
+    assert len(titles) == 5  # one of the whole
     assert any("inference 64-128-64-10, batch 1 / PyTorch: " in str(title) for title in titles)
 
 

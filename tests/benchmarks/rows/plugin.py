@@ -12,11 +12,19 @@ from measure import Bench, Line, Peer
 import learnkit as lk
 from learnkit.bench.peers import torch_threads
 from learnkit.bench.worker import Run, Value
+from learnkit.plugins import registry
+
+
+def logcosh(y_pred: Any, y_true: Any, *, scale: float = 1.0) -> Any:
+    """log cosh((y_pred - y_true) / scale), the plugin of the README: a function of elements."""
+    xp = lk.array_namespace(y_pred, y_true)
+    d = xp.abs(y_pred - y_true) / scale
+    return d + xp.log1p(xp.exp(-2 * d)) - math.log(2)
 
 
 @dataclass(frozen=True)
 class LogCosh(lk.losses.Loss):
-    """log cosh(y_pred - y_true), the plugin of the README. Shapes (batch, k) -> (batch,)."""
+    """The same as a class that takes the mean of each row itself. Shapes (batch, k) -> (batch,)."""
 
     def per_example(self, y_pred: Any, y_true: Any) -> Any:
         xp = lk.array_namespace(y_pred, y_true)
@@ -31,10 +39,11 @@ def inputs(rows: int, width: int) -> tuple[Any, Any]:
     return a, b
 
 
-def our_run(rows: int, width: int) -> Run:
+def our_run(rows: int, width: int, as_class: bool = False) -> Run:
     """Loss and gradient. The value is the sum of both, so that neither can be wrong."""
     y_pred, y_true = inputs(rows, width)
-    loss = LogCosh()
+    with lk.registered(loss={"logcosh_of_a_plugin": logcosh}):
+        loss = LogCosh() if as_class else registry.create("loss", "logcosh_of_a_plugin")
     both = lk.value_and_grad(lambda p: loss(p, y_true))
 
     def run(times: int) -> Value:
@@ -67,6 +76,17 @@ def torch_run(rows: int, width: int) -> Run:
 def measure(bench: Bench) -> list[Line]:
     """The loss of the README's plugin."""
     rows, width = (100, 10) if bench.quick else (10_000, 100)
-    peer = Peer("PyTorch", "rows.plugin:torch_run", 0.5, needs=("torch",))
-    work = f"a plugin's loss (log cosh), {rows * width:,} elements, forward and backward"
-    return bench.compare(work, "rows.plugin:our_run", [peer], first=1, rows=rows, width=width)
+    lines = []
+    for as_class, limit in ((False, 0.5), (True, None)):
+        peer = Peer("PyTorch", "rows.plugin:torch_run", limit, needs=("torch",))
+        form = "class" if as_class else "function"
+        lines += bench.compare(
+            f"a plugin's loss (log cosh, a {form}), {rows * width:,} elements, forward and backward",
+            "rows.plugin:our_run",
+            [peer],
+            first=1,
+            ours_options={"as_class": as_class},
+            rows=rows,
+            width=width,
+        )
+    return lines

@@ -133,6 +133,15 @@ class CompiledNormKernels(NumpyNormKernels):
         over_rows(loops.channels_apply, n, x.size, x, scale, high, low, k, shift, y)
         return y, statistics
 
+    def affine_channels(self, x: Array, shift: Array, factor: Array, bias: Array | None) -> Array:
+        if not suits(x, shift, factor, bias):
+            return super().affine_channels(x, shift, factor, bias)
+        n, channels, _ = x.shape
+        zeros, y = _filled((channels,), x.dtype, 0), np.empty(x.shape, x.dtype)
+        numbers = plain(shift), zeros, plain(factor), zeros if bias is None else plain(bias)
+        over_rows(_loops().channels_apply, n, x.size, plain(x), 1.0, *numbers, y)
+        return y
+
     def norm_channels_backward(
         self,
         g: Array,

@@ -163,6 +163,20 @@ class CupyNormKernels(NormKernels):
         _kernel(NORMS, "channels_apply", real)((-(-x.size // _THREADS),), (_THREADS,), arguments)
         return y, (high, low, power)
 
+    def affine_channels(self, x: Array, shift: Array, factor: Array, bias: Array | None) -> Array:
+        import numpy as np
+
+        if not _fits(x, shift, factor, bias):
+            return super().affine_channels(x, shift, factor, bias)
+        x, shift, factor, b = self._pointers(x, shift, factor, bias)
+        y = self._cupy.empty(x.shape, dtype=x.dtype)
+        nothing = _zeros(x.shape[1], x.dtype.name, x.device.id)
+        numbers = (np.int64(x.size), *_numbers(*x.shape[1:], bias is not None), *_doubles(1.0))
+        arguments = (x, shift, nothing, factor, b, y, *numbers)
+        kernel = _kernel(NORMS, "channels_apply", x.dtype.name)
+        kernel((-(-x.size // _THREADS),), (_THREADS,), arguments)
+        return y
+
     def norm_channels_backward(
         self,
         g: Array,
@@ -215,6 +229,14 @@ class CupyNormKernels(NormKernels):
         """All of them contiguous, and for what is not there the first, as a pointer that is not used."""
         like = self._cupy.ascontiguousarray(like)
         return like, *(like if a is None else self._cupy.ascontiguousarray(a) for a in others)
+
+
+@functools.lru_cache(64)
+def _zeros(n: int, real: str, device: int) -> Array:
+    """Never written to; each device has its own."""
+    import cupy
+
+    return cupy.zeros(n, dtype=real)
 
 
 def _tiles(n: int, channels: int, rest: int) -> tuple[int, int, int]:

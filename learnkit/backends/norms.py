@@ -87,6 +87,16 @@ class NormKernels:
         """Gradients of x, weight and bias, as far as needed, from that of the result."""
         return self._norm_backward(g, x, weight, statistics, (0, 2), (1, x.shape[1], 1), eps, needs)
 
+    def affine_channels(self, x: Array, shift: Array, factor: Array, bias: Array | None) -> Array:
+        """``(x - shift) factor + bias`` for x of shape (n, channels, rest), the others of shape (channels,).
+
+        Shifted first: in one product and one sum, large means would cost digits.
+        """
+        xp = self.xp
+        spread = (1, x.shape[1], 1)
+        y = xp.multiply(xp.subtract(x, xp.reshape(shift, spread)), xp.reshape(factor, spread))
+        return y if bias is None else xp.add(y, xp.reshape(bias, spread))
+
     def _norm(
         self,
         x: Array,

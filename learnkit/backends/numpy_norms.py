@@ -145,6 +145,12 @@ class NumpyNormKernels(NormKernels):
                 y[block] += bias[:, None]
         return y, statistics
 
+    def affine_channels(self, x: Array, shift: Array, factor: Array, bias: Array | None) -> Array:
+        given = [a for a in (x, shift, factor, bias) if a is not None]
+        if not _real(*given) or any(a.dtype != x.dtype for a in given):
+            return super().affine_channels(x, shift, factor, bias)
+        return _apply_blockwise(x, shift, factor, bias)
+
     def norm_channels_backward(
         self,
         g: Array,
@@ -181,6 +187,17 @@ class NumpyNormKernels(NormKernels):
                 part += shift
                 dx[block] = g[block] * k - part
         return dx, dw.astype(g.dtype) if needs[1] else None, db.astype(g.dtype) if needs[2] else None
+
+
+def _apply_blockwise(x: Array, shift: Array, factor: Array, bias: Array | None) -> Array:
+    """``(x - shift) factor + bias`` with numbers of each channel, into a new array."""
+    y = np.empty(x.shape, x.dtype)
+    for block in _blocks(x.shape[0], x[0].size):
+        part = np.subtract(x[block], shift[:, None], out=y[block])
+        part *= factor[:, None]
+        if bias is not None:
+            part += bias[:, None]
+    return y
 
 
 def _part(statistics: Statistics, block: slice) -> Statistics:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from learnkit.autodiff.rules.normalization import normalize
+from learnkit.autodiff.rules.normalization import affine_channels, normalize
 from learnkit.backends.base import Array, array_namespace, size_of
 from learnkit.checks import at_least, positive
 from learnkit.errors import ArgumentError, ShapeError
@@ -69,13 +69,14 @@ class _ChannelNorm(Module):
         """``w (x - running_mean) / sqrt(running_var + eps) + b``."""
         mean, var, weight, bias = self.running_mean, self.running_var, self.weight, self.bias
         xp = array_namespace(x, mean, var, weight, bias)
-        spread = (1, self.num_features, *(1 for _ in x.shape[2:]))
-        scale = xp.divide(1.0, xp.sqrt(xp.add(var, self.eps)))
+        factor = xp.divide(1.0, xp.sqrt(xp.add(var, self.eps)))
         if weight is not None:
-            scale = xp.multiply(scale, weight)
-        # The mean first: in one product and one sum, large means would cost digits.
-        y = xp.multiply(xp.subtract(x, xp.reshape(mean, spread)), xp.reshape(scale, spread))
-        return y if bias is None else xp.add(y, xp.reshape(bias, spread))
+            factor = xp.multiply(factor, weight)
+        outer = array_namespace(x)
+        shape = tuple(x.shape)
+        view = (shape[0], self.num_features, size_of(shape[2:]))
+        y = affine_channels(outer.reshape(x, view), mean, factor, bias)
+        return array_namespace(y).reshape(y, shape)
 
     def _observer(self, scope: TrainingScope | None, n: int) -> Callable[[Array, Array], None] | None:
         """What to do with mean and variance of ``n`` values, if this is a use that counts."""

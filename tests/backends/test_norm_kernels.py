@@ -129,6 +129,27 @@ def test_only_what_is_needed_is_computed(backend, version, case):
         backend.assert_array(got, backend.to_numpy(want), dtype="float64", rtol=1e-13, atol=1e-13)
 
 
+@pytest.mark.parametrize("version", ["own", "generic"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("case", ["batch", "batch of images", "batch of two chunks", "batch of one"])
+def test_given_statistics(backend, version, dtype, case):
+    _, x, w, b = arrays(case)
+    x = x + 1000
+    shift = x.mean(axis=(0, 2))
+    there = [backend.asarray(a, dtype) for a in (x, shift, w, b)]
+    loose = {
+        "dtype": dtype,
+        "rtol": 2e-4 if dtype == "float32" else 1e-11,
+        "atol": 1e-3 if dtype == "float32" else 1e-11,
+    }
+    with backend.no_sync():
+        y = versions(backend, version).affine_channels(*there)
+        bare = versions(backend, version).affine_channels(*there[:3], None)
+    want = (x - shift[:, None]) * w[:, None]
+    backend.assert_array(y, want + b[:, None], **loose)
+    backend.assert_array(bare, want, **loose)
+
+
 @pytest.mark.parametrize("case", SHAPES)
 def test_inputs_stay_and_results_do_not_depend_on_threads(case, monkeypatch):
     """The same bits whoever computes them: sums are of chunks that the shapes alone decide."""

@@ -16,7 +16,7 @@ from learnkit.autodiff.variable import plain_value
 from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.norms import scale_of
 
-__all__ = ["normalize"]
+__all__ = ["affine_channels", "normalize"]
 
 Parents = tuple[Node | None, ...]
 
@@ -79,3 +79,27 @@ def _normalize_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Ar
     backward = k.norm_rows_backward if len(x.shape) == 4 else k.norm_channels_backward
     found = backward(xp.reshape(g, x.shape), x, weight, statistics, eps=eps, needs=needs)
     return tuple(a if a is None else xp.reshape(a, n) for a, n in zip(found, shapes, strict=True))
+
+
+@primitive()
+def affine_channels(
+    xp: Any, x: Array, shift: Array, factor: Array, bias: Array | None, /
+) -> tuple[Array, Any]:
+    """``(x - shift) factor + bias`` for x of shape (n, channels, rest): a norm with given statistics."""
+    operands = [a for a in (x, shift, factor, bias) if a is not None]
+    return _kernels(*operands).affine_channels(x, shift, factor, bias), (x, shift, factor)
+
+
+@affine_channels.rule
+def _affine_channels_rule(xp: Any, g: Array, saved: Any, parents: Parents) -> tuple[Array | None, ...]:
+    x, shift, factor = saved
+    dx = to_shift = to_factor = to_bias = None
+    if parents[0] is not None:
+        dx = _kernels(g, factor).affine_channels(g, xp.zeros_like(factor), factor, None)
+    if parents[1] is not None or parents[3] is not None:
+        to_bias = xp.sum(g, axis=(0, 2))
+        to_shift = xp.negative(xp.multiply(to_bias, factor))
+    if parents[2] is not None:
+        centred = xp.subtract(x, xp.reshape(shift, (1, x.shape[1], 1)))
+        to_factor = xp.sum(xp.multiply(g, centred), axis=(0, 2))
+    return dx, to_shift, to_factor, to_bias

@@ -108,8 +108,11 @@ def report(bench: Bench, about: str, sections: list[str], lines: list[Line], sec
         f"{about}\n- load at the end: {load_text()}; {seconds:.0f} s in all\n"
         f"- the extra `fast`: {'there; also measured without it' if bench.fast else 'not in use'}"
     )
+    given = [
+        Path(word).name if "/" in word else word for word in sys.argv[1:]
+    ]  # folders are nobody's business
     head.append(
-        f"`{' '.join(['python', 'tests/benchmarks/all.py', *sys.argv[1:]])}`: up to {bench.rounds} rounds of "
+        f"`{' '.join(['python', 'tests/benchmarks/all.py', *given])}`: up to {bench.rounds} rounds of "
         f"about {bench.seconds} s for each subject. A ratio is learnkit's time over the peer's: below 1, "
         "learnkit is faster. It is the median over rounds, with the quartiles behind it."
     )

@@ -76,11 +76,15 @@ class CupyNormKernels(NormKernels):
             found: Array = super().global_norm(arrays)  # type: ignore[misc]
             return found
         real = arrays[0].dtype.name
-        partial = self._cupy.empty(len(arrays) * _BLOCKS, dtype="float64")
-        for i, x in enumerate(arrays):
-            part = partial[i * _BLOCKS : (i + 1) * _BLOCKS]
+        # A small array is soon summed by one block; more of them would only be more to launch.
+        blocks = [min(_BLOCKS, -(-x.size // (8 * _THREADS))) for x in arrays]
+        partial = self._cupy.empty(sum(blocks), dtype="float64")
+        first = 0
+        for x, count in zip(arrays, blocks, strict=True):
+            part = partial[first : first + count]
+            first += count
             arguments = (self._cupy.ascontiguousarray(x), np.int64(x.size), part)
-            _kernel(SQUARES, "sum_of_squares", real)((_BLOCKS,), (_THREADS,), arguments)
+            _kernel(SQUARES, "sum_of_squares", real)((count,), (_THREADS,), arguments)
         norm = self._cupy.empty((), dtype=real)
         arguments = (partial, *_numbers(partial.size), norm)
         _kernel(SQUARES, "root_of_sum", real)((1,), (_THREADS,), arguments)

@@ -23,6 +23,8 @@ from learnkit.fusion.operations import OPERATIONS
 
 __all__ = ["Graph", "Symbol"]
 
+#: What ends a function: of all elements, or of each example, which only the mean over the batch may follow.
+_REDUCED = ("sum", "mean", "mean of each")
 _SMALL_POWERS = (2, 3, 4)
 _DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 
@@ -59,7 +61,7 @@ class Graph:
         if t is Symbol:
             if x.graph is not self:
                 raise NotFusable("an array of another trace")
-            if x.op in ("sum", "mean"):
+            if x.op in _REDUCED:
                 raise NotFusable("something is computed after the sum or mean at the end")
             return x  # type: ignore[no-any-return]
         if t is HostNumber:
@@ -109,6 +111,8 @@ class Graph:
         if not dtypes or condition.dtype != np.dtype(bool):
             raise NotFusable("where without a condition of booleans or without arrays to choose from")
         dtype = np.result_type(*dtypes)
+        if not all(_keeps(dtype, a) for a in (yes, no)):
+            raise NotFusable(f"where of {dtype} and a number that is none")
         args = (condition, self.cast(yes, dtype), self.cast(no, dtype))
         return self.new("where", args, dtype, any(a.full for a in args))
 
@@ -127,29 +131,42 @@ class Graph:
         """``broadcast_to`` the shape of the trace."""
         if x.dtype is None:
             raise NotFusable("an array made of a number without a dtype")
-        if self.is_full(shape) and not x.full:
+        full = self.is_full(shape)
+        if full and not x.full:
             return self.new("spread", (x,), x.dtype, True)
-        if self.is_full(shape) == x.full:
+        if full == x.full:
             return x
         raise NotFusable(f"an array of shape {shape}")
 
     def is_full(self, shape: Any) -> bool:
-        """Whether ``shape`` is the shape of the trace and not that of a number."""
-        if isinstance(shape, (tuple, list)):
-            if all(type(n) is int and n == 1 for n in shape):  # no axes, or axes of one element
-                return False
+        """Whether ``shape`` is the shape of the trace; else it is one over which a number can be spread.
+
+        That is one without axes, or with axes of one element or of a length of the trace. A number spread
+        over it is still one number.
+        """
+        if isinstance(shape, (tuple, list)) and len(shape) <= len(self.shape):
             if len(shape) == len(self.shape) and all(a is b for a, b in zip(shape, self.shape, strict=True)):
                 return True
+            if all((type(n) is int and n == 1) or any(n is m for m in self.shape) for n in shape):
+                return False
         raise NotFusable(f"an array of shape {shape}")
 
     def reduced(self, name: str, x: Any, axis: Any, keepdims: Any, dtype: Any) -> Symbol:
-        """``sum`` or ``mean`` of all elements, at the end of the function."""
+        """``sum`` or ``mean`` of all elements, at the end of the function; also the mean of each example."""
+        if type(x) is Symbol and x.op == "mean of each":
+            if name == "mean" and axis in (None, 0) and not keepdims:
+                return self.new("mean", x.args, x.dtype, False)
+            raise NotFusable(f"{name} of a mean along an axis")
         x = self.lift(x)
         if not x.full or keepdims or dtype not in (None, x.dtype) or x.dtype.kind != "f":
             raise NotFusable(f"{name} other than of all elements of real numbers")
-        if axis is not None and set(axis if isinstance(axis, tuple) else (axis,)) != set(
-            range(len(self.shape))
-        ):
+        count = len(self.shape)
+        axes = set(range(count))
+        if axis is not None:
+            axes = {a % count for a in (axis if isinstance(axis, tuple) else (axis,))}
+        if name == "mean" and count > 1 and axes == set(range(1, count)):
+            return self.new("mean of each", (x,), x.dtype, False)
+        if axes != set(range(count)):
             raise NotFusable(f"{name} along an axis")
         return self.new(name, (x,), x.dtype, False)
 
@@ -157,14 +174,28 @@ class Graph:
 def _check(name: str, takes: str, dtype: Any, args: list[Symbol]) -> None:
     """Dtypes for which Numba, CUDA and NumPy agree; the rest runs unfused."""
     fits = {"float": "f", "numeric": "fiu", "bool": "b", "any": "fiub"}[takes]
-    weak_float = any(a.dtype is None and (a.op in ("host", "number") or a.extra[0] == "float") for a in args)
     if (
         not dtype.isnative
         or dtype.kind not in fits
-        or (dtype.kind != "f" and weak_float)
+        or not all(_keeps(dtype, a) for a in args)
         or (dtype.itemsize < 4 and dtype.kind == "f")
     ):
         raise NotFusable(f"{name} of {dtype}")
+
+
+def _keeps(dtype: Any, x: Symbol) -> bool:
+    """Whether ``x``, if it is a Python number, has its value in ``dtype``, up to the rounding of floats."""
+    if x.dtype is not None:
+        return True
+    if x.op in ("host", "number"):
+        return bool(dtype.kind == "f")
+    kind, text = x.extra
+    if kind == "bool" or kind == "float":
+        return bool(dtype.kind == "f") or (kind == "bool" and dtype.kind in "iub")
+    if dtype.kind == "b":
+        return False
+    limits = np.iinfo(np.int64 if dtype.kind == "f" else dtype)
+    return bool(limits.min <= int(text) <= limits.max)
 
 
 class Symbol:
@@ -200,6 +231,8 @@ class Symbol:
     @property
     def shape(self) -> tuple[Any, ...]:
         """That of the arguments, as numbers that may change, or none."""
+        if self.op == "mean of each":
+            return self.graph.shape[:1]
         return self.graph.shape if self.full else ()
 
     @property
@@ -230,6 +263,9 @@ class Symbol:
         raise NotFusable("control flow, indexing or assignment that depends on elements")
 
     __bool__ = __float__ = __int__ = __index__ = __complex__ = _closed
+    # An array under two names changes under both, which a symbol would not.
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __ifloordiv__ = __imod__ = _closed
+    __iand__ = __ior__ = __ixor__ = _closed
     __getitem__ = __setitem__ = __len__ = __iter__ = __matmul__ = __rmatmul__ = _closed
 
 

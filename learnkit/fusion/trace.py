@@ -94,6 +94,8 @@ def trace(
     reduced = [y.op in ("sum", "mean") for y in outputs]
     if any(reduced) and len(outputs) > 1:
         raise NotFusable("a sum beside other results")
+    if any(y.op == "mean of each" for y in outputs):
+        raise NotFusable("a mean along an axis")
     if not any(reduced) and not all(y.full for y in outputs):
         raise NotFusable("a result without axes")
     used = [s for s in live(outputs) if s.op in ("host", "number")]

@@ -236,6 +236,38 @@ def test_the_gradient_is_fused_too(engine, said):
     assert said() == []
 
 
+@pytest.mark.parametrize("axis", [1, -1, (1,)])
+def test_a_mean_of_each_example_before_the_mean_over_the_batch(engine, said, axis):
+    """What a loss does that gives one number for each example: together it is the mean of all elements."""
+    f = fuse(lambda x, y: array_namespace(x).mean(array_namespace(x).mean((x - y) ** 2, axis=axis)))
+    x, y = np.random.default_rng(0).standard_normal((2, 30, 4))
+    value, gradient = value_and_grad(f)(x, y)
+    np.testing.assert_allclose(value, np.mean((x - y) ** 2), rtol=1e-14)
+    np.testing.assert_allclose(gradient, 2 * (x - y) / x.size, rtol=1e-14)
+    check_grads(f, x[:3], y[:3], order=2)
+    assert said() == []
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda xp, x: xp.mean(x * x, axis=1),
+        lambda xp, x: xp.mean(2 * xp.mean(x * x, axis=1)),
+        lambda xp, x: xp.sum(xp.mean(x * x, axis=1)),
+        lambda xp, x: xp.mean(xp.sum(x * x, axis=1)),
+        lambda xp, x: xp.mean(xp.mean(x, axis=0)),
+        lambda xp, x: xp.mean(xp.mean(x, axis=1), axis=0, keepdims=True),
+    ],
+)
+def test_other_means_run_plainly(engine, function):
+    x = np.random.default_rng(0).standard_normal((5, 3))
+    f = fuse(lambda x: function(array_namespace(x), x))
+    np.testing.assert_allclose(f(x), function(xp, x), rtol=1e-14)
+    got = grad(lambda x: array_namespace(x).sum(f(x)))(x)
+    want = grad(lambda x: array_namespace(x).sum(function(array_namespace(x), x)))(x)
+    np.testing.assert_allclose(got, want, rtol=1e-14)
+
+
 def test_a_gradient_for_an_operand_without_axes(engine):
     """Its gradient is a sum, which stands beside another result: correct, though not fused."""
     f = fuse(lambda x, s: x * s)

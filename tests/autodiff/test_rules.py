@@ -225,6 +225,7 @@ CASES = {
         normal(3, 3),
     ),
     "relu": (lambda xp, x: layers.relu(x) * x, away_from_zero(2, 3)),
+    "dropout": (lambda xp, x: layers.dropout(x * x, p=0.4, seed=1, stream=2, step=3), normal(3, 5)),
     "sigmoid": (lambda xp, x: layers.sigmoid(x), normal(2, 3)),
     "softmax": (lambda xp, x: layers.softmax(x), normal(2, 3)),
     "softmax axis": (lambda xp, x: layers.softmax(x, axis=0), normal(2, 3)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pluggy
@@ -15,7 +15,7 @@ from learnkit.plugins.functions import component_of
 from learnkit.plugins.hookspecs import HOOKS, LIFECYCLE
 from learnkit.plugins.trace import timed, trace
 
-__all__ = ["Factory", "PluginHooks", "checked"]
+__all__ = ["Factory", "PluginHooks", "checked", "never_runs"]
 
 #: What is registered: a class, or a function that returns a component.
 Factory = Callable[..., Any]
@@ -51,6 +51,9 @@ class PluginHooks(pluggy.PluginManager):
                 offer = did_you_mean(caller.name, [*HOOKS.values(), *LIFECYCLE])
                 raise pluggy.PluginValidationError(plugin, f"unknown hook {caller.name!r}{offer}")
             for implementation in caller.get_hookimpls():
+                problem = never_runs(caller.name, implementation.function)
+                if problem and not (implementation.wrapper or implementation.hookwrapper):
+                    raise PluginError(problem)
                 if implementation.kwargnames:
                     raise PluginError(
                         f"{caller.name} gives its argument {implementation.kwargnames[0]!r} a default value; "
@@ -63,7 +66,9 @@ class PluginHooks(pluggy.PluginManager):
         if options is not None or not name.startswith("learnkit_"):
             return options
         found = inspect.getattr_static(plugin, name, None)
-        if not (inspect.isfunction(found) or isinstance(found, staticmethod | classmethod)):
+        if not (inspect.isroutine(found) or isinstance(found, staticmethod | classmethod)):
+            if name in HOOKS.values() or name in LIFECYCLE:
+                raise PluginError(f"{name} is {_shown(found)}; expected a function, def {name}(...)")
             return None
         return {
             "wrapper": False,
@@ -73,6 +78,11 @@ class PluginHooks(pluggy.PluginManager):
             "trylast": False,
             "specname": None,
         }
+
+    def uncalled(self, hooks: Iterable[str], group: str) -> str:
+        """What to say of hooks that only another entry-point group is asked for, ``""`` without any."""
+        found = [name for name in hooks if getattr(self.hook, name).get_hookimpls()]
+        return f"{found[0]} is called if the entry-point group {group} names it too" if found else ""
 
     def components(self, kind: str) -> dict[str, Factory]:
         """What the plugin registers of one kind, in its order."""
@@ -93,6 +103,16 @@ class PluginHooks(pluggy.PluginManager):
             with timed(f"{self._plugin_name}: {HOOKS[kind]}"):
                 hook(register=register)
         return found
+
+
+def never_runs(name: str, function: object) -> str:
+    """Why a call of a hook would do nothing, ``""`` if it would do something."""
+    function = inspect.unwrap(getattr(function, "__func__", function))  # type: ignore[arg-type]
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return f"{name} is written with async, and nothing awaits it; write def {name}(...)"
+    if inspect.isgeneratorfunction(function):
+        return f"{name} has a yield, so a call of it does nothing; write it without"
+    return ""
 
 
 def checked(where: str, kind: str, name: object, factory: object) -> tuple[str, Factory]:

@@ -38,7 +38,7 @@ from dataclasses import replace
 from learnkit.errors import ArgumentError, PluginError, did_you_mean
 from learnkit.plugins.functions import FunctionComponent
 from learnkit.plugins.hooks import Factory, PluginHooks, checked
-from learnkit.plugins.hookspecs import KINDS
+from learnkit.plugins.hookspecs import KINDS, LIFECYCLE
 from learnkit.plugins.loading import (
     Candidate,
     attempt,
@@ -324,7 +324,8 @@ class PluginManager:
                     if name in components.get(kind, {}):
                         raise PluginError(f"it registers the {kind} {name!r} twice")
                 components[kind] = {**components.get(kind, {}), **named}
-            detail = "it registers nothing" if not components else ""
+            said = ("" if components else "it registers nothing", hooks.uncalled(LIFECYCLE, "learnkit.runs"))
+            detail = "; ".join(filter(None, said))
             return replace(candidate, components=components, detail=detail)
 
         return attempt(candidate, self._version, collect)

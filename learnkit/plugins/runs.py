@@ -26,7 +26,7 @@ from weakref import WeakKeyDictionary
 from learnkit.errors import ArgumentError, PluginError, did_you_mean
 from learnkit.plugins import registry
 from learnkit.plugins.hooks import PluginHooks
-from learnkit.plugins.hookspecs import LIFECYCLE
+from learnkit.plugins.hookspecs import HOOKS, LIFECYCLE
 from learnkit.plugins.loading import Candidate, attempt, candidates, listed_names, one_line, strictly
 from learnkit.plugins.manager import PluginManager
 from learnkit.plugins.records import PluginRecord, merged
@@ -84,6 +84,7 @@ class _Listener:
     record: PluginRecord
     hooks: PluginHooks
     implements: frozenset[str]
+    alone: bool = False
 
     @classmethod
     def of(cls, record: PluginRecord, hooks: PluginHooks) -> _Listener:
@@ -131,6 +132,7 @@ class watching:  # noqa: N801  (reads as a verb)
 
     Args:
         plugin: a module, or an object, whose functions or methods are lifecycle hooks.
+        alone: let the installed plugins see nothing in the block, this one if it is installed among them.
 
     Raises:
         PluginError: it has none of the lifecycle hooks.
@@ -149,14 +151,16 @@ class watching:  # noqa: N801  (reads as a verb)
     [1, 2, 3]
     """
 
-    def __init__(self, plugin: Any) -> None:
+    def __init__(self, plugin: Any, *, alone: bool = False) -> None:
         self._plugin = plugin
+        self._alone = alone
 
     def __enter__(self) -> Any:
         name = getattr(self._plugin, "__name__", type(self._plugin).__name__)
         self._listener = _Listener.of(PluginRecord(name, "", "", "ok"), PluginHooks(self._plugin, name))
         if not self._listener.implements:
             raise PluginError(f"{name} has no lifecycle hook", hint=f"they are: {', '.join(LIFECYCLE)}")
+        self._listener.alone = self._alone
         _watching.append(self._listener)
         return self._plugin
 
@@ -311,7 +315,8 @@ def started(trainer: Trainer, describe: Callable[[Run], RunInfo]) -> Iterator[Ru
 
 def _listening(*hooks: str) -> tuple[_Listener, ...]:
     """The plugins with one of these hooks, loaded when they are first asked for."""
-    found = [*_load().listeners, *_watching]
+    installed = [] if any(one.alone for one in _watching) else _load().listeners
+    found = [*installed, *_watching]
     return tuple(listener for listener in found if any(map(listener.listens, hooks)))
 
 
@@ -345,7 +350,11 @@ def _load_one(candidate: Candidate, version: str | None) -> _Listener | PluginRe
 
     def listen(hooks: PluginHooks) -> _Listener | PluginRecord:
         listener = _Listener.of(candidate.record("ok"), hooks)
-        return listener if listener.implements else candidate.record("ok", "it has no lifecycle hook")
+        detail = hooks.uncalled(HOOKS.values(), "learnkit")
+        if not listener.implements:
+            return candidate.record("ok", "; ".join(filter(None, ("it has no lifecycle hook", detail))))
+        listener.record = replace(listener.record, detail=detail)
+        return listener
 
     return attempt(candidate, version, listen)
 

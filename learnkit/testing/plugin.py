@@ -9,6 +9,7 @@ import re
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -105,10 +106,31 @@ def _checked(name: str, libraries: Sequence[str]) -> PluginReport:
                     remedy=f"write one of the hooks: {', '.join([*HOOKS.values(), *LIFECYCLE])}",
                 )
             )
+        if not isinstance(first.entry, LocalFile):
+            report.results += _groups(found, modules)
         report.results += Plan(subjects, libraries).results()
         for plugin in modules:
             check_lifecycle(plugin, report.results)
     return report
+
+
+def _groups(found: Sequence[Candidate], modules: Sequence[Any]) -> Iterator[Result]:
+    """Hooks that are never called, as the entry point stands in the other group."""
+    groups = {candidate.entry.group for candidate in found if isinstance(candidate.entry, EntryPoint)}
+    for group, hooks in ((runs.GROUP, LIFECYCLE), ("learnkit", tuple(HOOKS.values()))):
+        for plugin in modules if group not in groups else ():
+            for name in [n for n in hooks if callable(getattr(plugin, n, None))][:1]:
+                place = Author(getattr(plugin, name)).definition() or ("", 0)
+                yield Result(
+                    name,
+                    "hook",
+                    "group",
+                    ok=False,
+                    message=f"it is never called: the entry-point group {group} does not name the plugin",
+                    remedy=f'add to pyproject.toml [project.entry-points."{group}"] with the same entry',
+                    file=place[0],
+                    line=place[1],
+                )
 
 
 class _Named(LocalFile):

@@ -16,7 +16,7 @@ import numpy as np
 
 from learnkit.errors import MissingDependencyError, did_you_mean
 from learnkit.plugins import hookspecs, runs
-from learnkit.plugins.hooks import PluginHooks
+from learnkit.plugins.hooks import PluginHooks, never_runs
 from learnkit.plugins.hookspecs import HOOKS, LIFECYCLE
 from learnkit.plugins.loading import one_line
 from learnkit.testing.author import Author
@@ -81,6 +81,9 @@ def _hook_problem(name: str, function: Any, known: dict[str, Any]) -> tuple[str,
         close = did_you_mean(name, known)
         listed = "rename it" if close else f"the hooks are {', '.join(known)}"
         return f"there is no hook {name!r}{close}", f"{listed}; a helper begins with another word"
+    idle = never_runs(name, function)
+    if idle and not hasattr(function, "learnkit_impl"):
+        return idle, "a hook is a plain function that does its work when it is called"
     wanted = list(inspect.signature(known[name]).parameters)
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name not in wanted or parameter.kind in (
@@ -109,7 +112,7 @@ def check_lifecycle(plugin: Any, results: list[Result]) -> None:
     from learnkit.training import Trainer
 
     before = Path.cwd()
-    watcher = runs.watching(plugin)
+    watcher = runs.watching(plugin, alone=True)
     saved = True
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)

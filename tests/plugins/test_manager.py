@@ -79,6 +79,24 @@ BROKEN = [
         "learnkit_register_losses registers 'three' as 3; expected a class or a function",
     ),
     (
+        "t-yields",
+        "def learnkit_register_losses(register): yield register('x', int)",
+        "failed",
+        "learnkit_register_losses has a yield, so a call of it does nothing",
+    ),
+    (
+        "t-async",
+        "async def learnkit_register_losses(register): register('x', int)",
+        "failed",
+        "learnkit_register_losses is written with async, and nothing awaits it",
+    ),
+    (
+        "t-number",
+        "learnkit_register_losses = 3",
+        "failed",
+        "learnkit_register_losses is 3; expected a function",
+    ),
+    (
         "t-twice",
         "def learnkit_register_losses(register): register('x', int); register('x', float)",
         "failed",

@@ -9,7 +9,7 @@ import textwrap
 import pytest
 
 from learnkit.cli import main
-from learnkit.plugins import registry
+from learnkit.plugins import registry, runs
 from learnkit.testing.plugin import check_plugin
 
 GOOD = """
@@ -62,7 +62,9 @@ def installed(tmp_path, monkeypatch):
         distribution = name.replace("_", "-")
         needs = f"Requires-Dist: {requires}\n" if requires else ""
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n{needs}")
-        (info / "entry_points.txt").write_text(f"[{group}]\n{name} = {name}\n")
+        (info / "entry_points.txt").write_text(
+            "".join(f"[{one}]\n{name} = {name}\n" for one in group.split(","))
+        )
         return tmp_path / f"{name}.py"
 
     with registry.isolated():
@@ -76,7 +78,7 @@ def line_of(path, mark):
 
 
 def test_a_good_plugin_passes(installed, capsys):
-    installed(GOOD)
+    installed(GOOD, group="learnkit,learnkit.runs")
     assert main(["plugins", "check", "t-wave", "--backend", "numpy,strict"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "t-wave 1.0"
@@ -149,6 +151,14 @@ HOOKS = {
         "learnkit_epoch_ended failed: OSError: no disk",
         "a hook that raises is switched off",
     ),
+    "def learnkit_register_losses(register): yield": (
+        "learnkit_register_losses has a yield",
+        "a hook is a plain function",
+    ),
+    "async def learnkit_epoch_ended(report): ...": (
+        "learnkit_epoch_ended is written with async",
+        "a hook is a plain function",
+    ),
     "import nothing_of_that_name": (
         "ModuleNotFoundError: No module named 'nothing_of_that_name'",
         "it has to import without an error",
@@ -181,7 +191,7 @@ def test_a_requirement_that_is_not_met_is_not_imported(installed):
 
 
 def test_a_name_that_is_taken(installed):
-    installed(GOOD.replace('"wave"', '"mse"'))
+    installed(GOOD.replace('"wave"', '"mse"'), group="learnkit,learnkit.runs")
     (bad,) = [r for r in check_plugin("t_wave", ["numpy"]).results if not r.ok]
     assert "the loss 'mse' is built in" in bad.message
 
@@ -225,3 +235,24 @@ def test_what_is_not_there(installed, capsys):
     assert "there is no file './none.py'" in capsys.readouterr().err
     assert main(["plugins", "check", "t_wave", "--backend", "numpi"]) == 2
     assert "--backend is 'numpi'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("hook", "group", "needed"),
+    [
+        ("def learnkit_epoch_ended(report): ...", "learnkit", "learnkit.runs"),
+        (
+            "def learnkit_register_datasets(register): register('t_rows', lambda: None)",
+            "learnkit.runs",
+            "learnkit",
+        ),
+    ],
+)
+def test_a_hook_in_the_wrong_group_is_never_called(hook, group, needed, installed):
+    path = installed(f"\n{hook}\n", group=group)
+    (bad,) = [r for r in check_plugin("t_wave", ["numpy"]).results if r.name == "group"]
+    assert f"the entry-point group {needed} does not name the plugin" in bad.message
+    assert f'[project.entry-points."{needed}"]' in bad.remedy
+    assert (bad.file, bad.line) == (str(path), 2)
+    (record,) = [r for r in runs.all_records() if r.name == "t_wave"]
+    assert f"is called if the entry-point group {needed} names it too" in record.detail

@@ -70,7 +70,14 @@ def cuda_text(trace: Trace) -> CudaText:
         # The comment says it in the standard's words, for people, and for whoever has no C++ compiler.
         said = " ".join(names[a.index] for a in s.args)
         lines.append(f"const {c_type} t{s.index} = {text};  /* {s.dtype} {s.op} {said} */")
-    lines += [f"o{j} = {names[y.index]};  /* result */" for j, y in enumerate(outputs)]
+    # An argument that is a result too is read first: its place may be that of an earlier result.
+    for j, y in enumerate(outputs):
+        if y.op == "in":
+            lines.append(
+                f"const {_C_TYPES[str(y.dtype)]} r{j} = {names[y.index]};  /* {y.dtype} spread a{y.extra} */"
+            )
+    results = [f"r{j}" if y.op == "in" else names[y.index] for j, y in enumerate(outputs)]
+    lines += [f"o{j} = {name};  /* result */" for j, name in enumerate(results)]
     return CudaText(
         ", ".join(inputs),
         ", ".join(f"{y.dtype} o{j}" for j, y in enumerate(outputs)),

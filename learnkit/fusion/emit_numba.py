@@ -104,14 +104,18 @@ class _Written:
             self._names[s.index] = _constant(s)
             return
         args = [self._names[a.index] for a in s.args]
-        if s.op in ("cast", "spread"):
-            text = args[0] if s.op == "spread" else f"np.{_numpy_name(str(s.dtype))}({args[0]})"
+        if s.op == "spread":
+            text = args[0]
+        elif s.op == "cast":
+            narrow = s.dtype.kind in "iu" and s.dtype.itemsize < 4  # as NumPy, by way of a wider integer
+            text = f"np.{_numpy_name(str(s.dtype))}({f'np.int64({args[0]})' if narrow else args[0]})"
         elif s.op == "where":
             text = f"({args[1]} if {args[0]} else {args[2]})"
         else:
             text = OPERATIONS[s.op].numba.format(*args)
             text = _typed(text, str(s.args[0].dtype))
-            if s.dtype.kind != "b" and text.startswith("math."):
+            # Numba computes with 64 bits wherever integers meet, NumPy with those of the dtype.
+            if s.dtype.kind in "iu" or (s.dtype.kind == "f" and text.startswith("math.")):
                 text = f"np.{s.dtype}({text})"
         name = f"t{s.index}"
         (self._inner if s.full else self.preamble).append(f"{name} = {text}")

@@ -78,10 +78,14 @@ class _Body:
             value = self._names[outputs[0].index]
             self.lines.append(f"o0[start // size] = {value}.sum(dtype=np.float64)")
             return
-        for j, (output, target) in enumerate(zip(outputs, targets, strict=True)):
-            place = f"y{j}" if target is None else f"x{target}"
-            if self._names[output.index] != place:
-                self.lines.append(f"{place}[...] = {self._names[output.index]}")
+        places = [f"y{j}" if target is None else f"x{target}" for j, target in enumerate(targets)]
+        for j, output in enumerate(outputs):
+            name = self._names[output.index]
+            if output.op == "in" and name in places[:j]:  # overwritten before it is read: slots that move on
+                self.lines.insert(0, f"old{j} = {name}.copy()")
+                name = f"old{j}"
+            if name != places[j]:
+                self.lines.append(f"{places[j]}[...] = {name}")
 
     def _written_in_place(
         self,

@@ -13,6 +13,7 @@ from learnkit.backends.engine import engine
 from learnkit.fusion.emit_numpy import numpy_source
 from learnkit.fusion.host import NotFusable
 from learnkit.fusion.launch import Launch, launch_for, library_of
+from learnkit.fusion.options import told_apart
 from learnkit.fusion.symbols import Symbol
 from learnkit.fusion.trace import Argument, Trace, trace
 
@@ -22,6 +23,9 @@ _log = logging.getLogger("learnkit.fusion")
 
 #: Traces of a function that are kept; it has more where it compares a number that changes at every call.
 _MOST = 16
+#: Kernels of a function. Where it would have more, an option that is no float is another at every call, and
+#: to compile for each would take a thousand times as long as to run plainly.
+_MOST_KERNELS = 32
 
 #: Kernels by what they compute: equal traces of two functions are compiled once.
 _launches: dict[Any, Launch] = {}
@@ -59,12 +63,13 @@ class Kernel:
         self._library = library
         self._targets = targets
         self._varying = varying
-        self._held: list[tuple[Any, Launch]] = []
+        self._held: list[tuple[Any, Launch, bool]] = []
+        self._launches: set[Launch] = set()
         self._by_value: dict[Any, Kernel] | None = None
         self._again = False
         #: Why the function cannot be fused; nothing if it can.
         self.reason = ""
-        #: Whether it returns one array; not known before the first call.
+        #: Whether it returns one array, for all numbers so far; not known before the first call.
         self.single: bool | None = None
 
     def run(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
@@ -72,60 +77,78 @@ class Kernel:
 
         With targets the arrays are overwritten and the result means nothing.
         """
-        for host, launch in self._held:
+        for host, launch, single in self._held:
             scalars = host(*numbers.values(), *shape) if host is not None else ()
             if scalars is not None:
-                return launch(arrays, scalars)
+                return _returned(launch(arrays, scalars), single)
         if self.reason:
             return NotImplemented
-        if self._by_value is not None:
+        if self._by_value is not None and not self._again:
             return self._for_values(arrays, numbers, shape)
         return self._traced(arrays, numbers, shape)
 
     def fits(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> bool:
         """Whether the function is fused for these arguments, and returns one array."""
-        if self.single is None and self.run(arrays, numbers, shape) is NotImplemented:
+        # With other numbers the function may go another way, and return something else.
+        known = not self._held or any(
+            host is None or host(*numbers.values(), *shape) is not None for host, _, _ in self._held
+        )
+        if (self.single is None or not known) and self.run(arrays, numbers, shape) is NotImplemented:
             self.single = False
         return bool(self.single)
 
+    def _note(self, single: bool | None) -> None:
+        self.single = bool(single) and self.single is not False
+
     def _traced(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
+        again = self._again  # of this call: another thread may change its mind meanwhile
         try:
-            found = trace(self._call, self._arguments, shape, numbers, retraced=self._again)
+            found = trace(self._call, self._arguments, shape, numbers, retraced=again)
+            if len(self._launches) > _MOST_KERNELS:
+                raise NotFusable("it computes something else at every call")
             launch = _compiled(found, self._places(found), self._library)
         except NotFusable as error:
-            return self._otherwise(error, arrays, numbers, shape)
-        self.single = found.single
-        if self._again:
-            return launch(arrays, found.numbers)
-        self._held.insert(0, (found.host, launch))
+            return self._otherwise(error, again, arrays, numbers, shape)
+        self._launches.add(launch)
+        self._note(found.single)
+        if again:
+            return _returned(launch(arrays, found.numbers), found.single)
+        self._held.insert(0, (found.host, launch, found.single))
         if len(self._held) > _MOST:  # its conditions change from call to call
             self._held.clear()
             self._again = True
-        return launch(arrays, () if found.host is None else found.host(*numbers.values(), *shape) or ())
+        scalars = () if found.host is None else found.host(*numbers.values(), *shape) or ()
+        return _returned(launch(arrays, scalars), found.single)
 
     def _otherwise(
-        self, error: NotFusable, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]
+        self,
+        error: NotFusable,
+        again: bool,
+        arrays: list[Array],
+        numbers: Mapping[str, Any],
+        shape: tuple[int, ...],
     ) -> Any:
         """After a trace that failed: the next way to trace, or none."""
-        if numbers and not self._again and self._varying:
+        if numbers and not again and self._varying:
             _log.debug("%s is traced at every call: %s", self.name, error)
             self._again = True
             return self._traced(arrays, numbers, shape)
-        if numbers and not self._again and self._by_value is None:
-            self._by_value = {}
+        if numbers and not again:
+            if self._by_value is None:
+                self._by_value = {}
             return self._for_values(arrays, numbers, shape)
-        self._again = False
         self.reason = str(error)
         _log.debug("%s runs unfused: %s", self.name, error)
         return NotImplemented
 
     def _for_values(self, arrays: list[Array], numbers: Mapping[str, Any], shape: tuple[int, ...]) -> Any:
         assert self._by_value is not None
-        values = tuple(numbers.values())
+        values = tuple(map(told_apart, numbers.values()))
         kernel = self._by_value.get(values)
         if kernel is None:
-            if len(self._by_value) >= _MOST:
-                self._by_value.clear()
+            if len(self._by_value) >= _MOST:  # a number that changes from call to call after all
+                self._again = True
+                return self._traced(arrays, numbers, shape)
             fixed = dict(numbers)
 
             def call(symbols: list[Any], nothing: Mapping[str, Any]) -> Any:
@@ -134,7 +157,8 @@ class Kernel:
             kernel = Kernel(self.name, call, self._arguments, self._library, self._targets)
             self._by_value[values] = kernel
         made = kernel.run(arrays, {}, shape)
-        self.single = kernel.single
+        if made is not NotImplemented:
+            self._note(kernel.single)
         return made
 
     def _places(self, found: Trace) -> tuple[int | None, ...]:
@@ -143,6 +167,11 @@ class Kernel:
         if len(self._targets) != len(found.outputs) or found.reduction:
             raise NotFusable(f"it returns {len(found.outputs)} arrays, not {len(self._targets)}")
         return self._targets
+
+
+def _returned(made: Any, single: bool) -> Any:
+    """What a launch made, as the function returns it."""
+    return made if type(made) is not list else made[0] if single and made else tuple(made)
 
 
 def _compiled(found: Trace, targets: tuple[int | None, ...], library: str) -> Launch:
@@ -177,7 +206,7 @@ class Fused:
             kernel, arrays, numbers, shape = prepared
             made = kernel.run(arrays, numbers, shape)
             if made is not NotImplemented:
-                return made if type(made) is not list else made[0] if kernel.single else tuple(made)
+                return made
         return self.function(*args, **options)
 
     def prepared(
@@ -216,13 +245,16 @@ class Fused:
                 numbers[name] = value
                 key.append((name, float))
             else:
-                key.append((name, value))
+                key.append((name, told_apart(value)))
         try:
             found = self._kernels.get((library, *key))
         except TypeError:  # an option that cannot be hashed
             return None
         if found is None:
             if library == "numpy" and engine() == "off":
+                return None
+            if len(self._kernels) >= _MOST_KERNELS:
+                _log.debug("%s runs unfused: it has another option at every call", self.name)
                 return None
             found = self._kernels[(library, *key)] = self._kernel(args, options, library)
         return found, arrays, numbers, shape

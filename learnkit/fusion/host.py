@@ -21,8 +21,11 @@ __all__ = ["HostNumber", "HostProgram", "NotFusable"]
 _NUMBERS = frozenset({bool, int, float})
 
 
-class NotFusable(Exception):  # noqa: N818  (it is caught, and the function runs unfused)
-    """A function cannot be traced; the text says at what."""
+class NotFusable(BaseException):
+    """A function cannot be traced; the text says at what.
+
+    No ``Exception``, as a function that is traced may catch those and go on in another way than on arrays.
+    """
 
 
 class HostProgram:
@@ -98,6 +101,11 @@ class HostNumber:
         self.name = name
         self.value = value
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        """That of the number: ``isinstance(lr, float)`` answers as it would for it."""
+        return type(self.value)
+
     def __repr__(self) -> str:
         return f"<number {self.name}, now {self.value!r}>"
 
@@ -115,6 +123,8 @@ class HostNumber:
     __float__ = __int__ = __index__ = __complex__ = __round__ = _closed
 
 
+_OPERANDS = _NUMBERS | {HostNumber}
+
 # It takes no part in type promotion, as the number that it stands for would not.
 PYTHON_SCALARS.add(HostNumber)
 
@@ -124,7 +134,7 @@ def _arithmetic(form: str, function: Callable[..., Any], swapped: bool = False) 
         if other and type(other[0]) is not HostNumber and not isinstance(other[0], (int, float)):
             return NotImplemented
         operands = (*other, self) if swapped else (self, *other)
-        plain = tuple(float(o) if isinstance(o, float) and type(o) is not float else o for o in operands)
+        plain = tuple(o if type(o) in _OPERANDS or not isinstance(o, float) else float(o) for o in operands)
         return self.program.apply(form, function, *plain)
 
     return method

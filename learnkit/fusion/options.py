@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import ref
 
-__all__ = ["options_of", "shadow"]
+__all__ = ["options_of", "shadow", "told_apart"]
 
 #: By identity: a reference that tells whether it is still the object, and what was found.
 _known: dict[int, tuple[Any, dict[str, float], Any]] = {}
@@ -34,13 +34,21 @@ def options_of(component: Any) -> tuple[dict[str, float], Any]:
             numbers.update({f"{name}.{i}": v for i, v in enumerate(value)})
             fixed.append((name, len(value)))
         else:
-            fixed.append((name, value))
+            fixed.append((name, told_apart(value)))
     found = numbers, tuple(fixed)
     if len(_known) > 256:
         _known.clear()
     with contextlib.suppress(TypeError):  # of a class with slots
         _known[id(component)] = (ref(component), *found)
     return found
+
+
+def told_apart(value: Any) -> Any:
+    """A key for ``value``: 1, 1.0, True and ``np.float64(1)`` are equal, and not the same to a function."""
+    kind = type(value)
+    if kind in (tuple, frozenset):
+        return kind, kind(map(told_apart, value))
+    return (kind, repr(value)) if isinstance(value, float) else (kind, value)
 
 
 def shadow(component: Any, numbers: Mapping[str, Any]) -> Any:

@@ -53,6 +53,8 @@ class Graph:
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = Symbol(self, len(self._known), op, args, dtype, full, extra)
+        elif found.changed:  # computed once more, it is another array with the same index
+            found = self._known[key] = Symbol(self, found.index, op, args, dtype, full, extra)
         return found
 
     def lift(self, x: Any) -> Symbol:
@@ -61,6 +63,8 @@ class Graph:
         if t is Symbol:
             if x.graph is not self:
                 raise NotFusable("an array of another trace")
+            if x.changed:
+                raise NotFusable("an array that was changed in place under another name")
             if x.op in _REDUCED:
                 raise NotFusable("something is computed after the sum or mean at the end")
             return x  # type: ignore[no-any-return]
@@ -207,7 +211,7 @@ class Symbol:
         full: whether it has the shape of the arguments, and not none.
     """
 
-    __slots__ = ("args", "dtype", "extra", "full", "graph", "index", "op")
+    __slots__ = ("args", "changed", "dtype", "extra", "full", "graph", "index", "op")
 
     #: Kernels and namespaces of a symbol belong to its trace and are not kept by type.
     wraps_arrays = True
@@ -224,6 +228,7 @@ class Symbol:
         self.dtype = dtype
         self.full = full
         self.extra = extra
+        self.changed = False
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.graph.namespace
@@ -263,9 +268,6 @@ class Symbol:
         raise NotFusable("control flow, indexing or assignment that depends on elements")
 
     __bool__ = __float__ = __int__ = __index__ = __complex__ = _closed
-    # An array under two names changes under both, which a symbol would not.
-    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __ifloordiv__ = __imod__ = _closed
-    __iand__ = __ior__ = __ixor__ = _closed
     __getitem__ = __setitem__ = __len__ = __iter__ = __matmul__ = __rmatmul__ = _closed
 
 
@@ -280,6 +282,22 @@ def _binary(name: str, swapped: bool = False) -> Callable[[Symbol, Any], Any]:
     return method
 
 
+def _in_place(name: str) -> Callable[[Symbol, Any], Any]:
+    """``x *= 2``: a new symbol takes the name. By another name the array would be seen to change."""
+    outside = _binary(name)
+
+    def method(self: Symbol, other: Any) -> Any:
+        result = outside(self, other)
+        if result is NotImplemented:
+            return result
+        if self.op == "in" or result.dtype != self.dtype or result.full != self.full:
+            raise NotFusable("an argument that is changed in place, or to another kind of array")
+        self.changed = True
+        return result
+
+    return method
+
+
 _OPERANDS = frozenset({bool, int, float, HostNumber, Symbol})
 for _name, _op in (
     ("add", "add"),
@@ -290,6 +308,7 @@ for _name, _op in (
 ):
     setattr(Symbol, f"__{_name}__", _binary(_op))
     setattr(Symbol, f"__r{_name}__", _binary(_op, swapped=True))
+    setattr(Symbol, f"__i{_name}__", _in_place(_op))
 for _name, _op in (
     ("lt", "less"),
     ("le", "less_equal"),

@@ -91,6 +91,8 @@ def trace(
     outputs = (result,) if single else tuple(result) if isinstance(result, tuple) else ()
     if not outputs or not all(type(y) is Symbol for y in outputs):
         raise NotFusable("it returns something other than arrays")
+    if any(y.changed for y in outputs):
+        raise NotFusable("an array that was changed in place under another name")
     reduced = [y.op in ("sum", "mean") for y in outputs]
     if any(reduced) and len(outputs) > 1:
         raise NotFusable("a sum beside other results")

@@ -50,6 +50,8 @@ def bound_update(rule: Any, vectors: list[Array]) -> FusedUpdate | None:
         return None
     if len(shape) != 1 or not shape[0] or any(v.shape != shape for v in vectors):
         return None
+    if library == "numpy" and not all(v.flags.carray for v in vectors):  # a copy would be updated
+        return None
     numbers, fixed = options_of(rule)
     try:
         key = (type(rule), fixed, library, *[v.dtype for v in vectors])

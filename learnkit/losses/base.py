@@ -175,6 +175,8 @@ class ElementwiseLoss(Loss):
 
     def mean(self, y_pred: Array, y_true: Array) -> Array:
         y_pred, y_true = self.aligned(y_pred, y_true)
+        if type(self).terms is not ElementwiseLoss.terms:
+            return reduced(*self.terms(y_pred, y_true), None, "mean")
         if not size_of(y_pred.shape):
             return reduced(self.formula(y_pred, y_true), None, None, "mean")
         return fused_mean(self, "formula", y_pred, y_true)

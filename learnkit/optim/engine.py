@@ -43,8 +43,18 @@ def init_state(optimizer: Optimizer, theta: Array, layout: Layout) -> State:
     """
     state = State(layout=layout, flat=optimizer.elementwise)
     leaves = [theta] if state.flat else list(layout.views(theta).values())
-    state.slots = optimizer.init_leaves(leaves, state)
+    state.slots = _apart(optimizer.init_leaves(leaves, state), leaves)
     return state
+
+
+def _apart(slots: dict[str, list[Array]], leaves: list[Array]) -> dict[str, list[Array]]:
+    """Slots of which none is a parameter or another slot: each is overwritten by itself."""
+    seen = {id(a) for a in leaves}
+    made: dict[str, list[Array]] = {}
+    for name, arrays in slots.items():
+        made[name] = [_copy(a) if id(a) in seen else a for a in arrays]
+        seen |= {id(a) for a in made[name]}
+    return made
 
 
 def update_in_place(
@@ -124,9 +134,12 @@ def _elementwise(optimizer: Optimizer, vectors: list[Array], state: State, block
         parts = [[v[start : min(start + size, n)] for v in vectors] for start in starts]
     for theta, grad, *old_slots in parts:
         new_theta, *new_slots = rule.update(theta, grad, *old_slots, lr=lr, step=step)
-        for old, new in zip(old_slots, new_slots, strict=True):
-            old[...] = new
-        theta[...] = new_theta  # last: a slot may hold what theta was
+        places, values = [*old_slots, theta], [*new_slots, new_theta]
+        # What moves from one slot to another, or to theta, may be overwritten before it is read.
+        written = {id(place) for place, value in zip(places, values, strict=True) if value is not place}
+        values = [_copy(v) if id(v) in written else v for v in values]
+        for place, value in zip(places, values, strict=True):
+            place[...] = value
 
 
 def _chain_in_place(

@@ -21,7 +21,7 @@ from learnkit.nn.linear import Linear
 from learnkit.nn.mlp import MLP
 from learnkit.nn.module import Module, Parameter
 
-__all__ = ["StepPlan", "fits", "plannable"]
+__all__ = ["ForwardPlan", "StepPlan", "fits", "plannable"]
 
 
 #: Kernels that a plan stands for: where one of them is replaced, the tape is taken, which asks for it.
@@ -133,6 +133,57 @@ class StepPlan:
         value = loss.data
         backpropagate([(loss.node, kernels_of(value).one(value))], array_namespace(value))
         return value, leaf.gradient
+
+
+#: Numbers in a layer's outputs that are computed at once in inference, so that they stay in the cache.
+_ROOM = 65536
+
+
+class ForwardPlan:
+    """The outputs of a perceptron, block by block: what one layer gives the next stays in the cache.
+
+    Args:
+        model: for which :func:`plannable` holds.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.layers = model.layers
+        leaves: dict[str, Any] = dict(model.parameters())
+        self._leaves = [
+            (leaves[f"{i}.weight"], leaves.get(f"{i}.bias"), type(after) is ReLU)
+            for i, (layer, after) in enumerate(zip(model.layers, (*model.layers[1:], None), strict=True))
+            if type(layer) is Linear
+        ]
+        self._width = max(weight.array.shape[1] for weight, _, _ in self._leaves)
+
+    def __call__(self, x: Array) -> Array:
+        """The outputs for a matrix ``x`` with at least one row."""
+        rows = max(1, _ROOM // self._width)
+        if x.shape[0] <= rows:
+            return self._block(x, None)
+        last: Any = self._leaves[-1][0].array
+        xp: Any = array_namespace(x)
+        out = xp.empty((x.shape[0], last.shape[1]), dtype=last.dtype)
+        for start in range(0, x.shape[0], rows):
+            self._block(x[start : start + rows, ...], out[start : start + rows, ...])
+        return out
+
+    def _block(self, h: Array, out: Array | None) -> Array:
+        kernels: Any = kernels_of(h)
+        last = self._leaves[-1][0]
+        for weight, bias, relu in self._leaves:
+            y = kernels.matmul_into(out if weight is last else None, h, weight.array)
+            if bias is not None:
+                if relu:
+                    kernels.bias_relu_in_place(y, bias.array)
+                else:
+                    y += bias.array
+            elif relu:
+                y = kernels.relu(y)
+                if weight is last and out is not None:
+                    out[...] = y
+            h = y
+        return h
 
 
 def fits(kernels: Any) -> bool:

@@ -57,11 +57,11 @@ def as_features(backend: Backend, x: Any, dtype: str) -> Array:
     Raises:
         DataError: it is no numeric array.
     """
-    array = _place(backend, x, "x")
+    array = _array(backend, x, "x")
     wanted = backend.dtype(dtype)
     if array.dtype == wanted:
         return array
-    return backend.xp.astype(array, wanted)
+    return backend.xp.astype(_numeric(backend, array, "x"), wanted)
 
 
 def place(backend: Backend, x: Any, y: Any = None, weight: Any = None, *, dtype: str) -> Rows:
@@ -128,11 +128,21 @@ def check_at_least_one(owner: str, name: str, value: int) -> None:
 
 
 def _place(backend: Backend, values: Any, name: str) -> Array:
+    return _numeric(backend, _array(backend, values, name), name)
+
+
+def _array(backend: Backend, values: Any, name: str) -> Array:
     try:
-        array = backend.asarray(values)
-        numeric = backend.xp.isdtype(array.dtype, ("numeric", "bool"))
+        return backend.asarray(values)
     except ArgumentError:
         raise
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} cannot be made an array of numbers: {error}") from error
+
+
+def _numeric(backend: Backend, array: Array, name: str) -> Array:
+    try:
+        numeric = backend.xp.isdtype(array.dtype, ("numeric", "bool"))
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} cannot be made an array of numbers: {error}") from error
     if not numeric:

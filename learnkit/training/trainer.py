@@ -24,7 +24,7 @@ from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.components import component, named_metrics
 from learnkit.training.history import History
-from learnkit.training.plan import StepPlan, fits, plannable
+from learnkit.training.plan import ForwardPlan, StepPlan, fits, plannable
 from learnkit.training.rows import Rows, as_features, augmented, check_at_least_one, place
 from learnkit.training.saved import Saved
 from learnkit.training.special import flush, is_special, special_step
@@ -158,6 +158,8 @@ class Trainer(Weights, Saved):
         )
         self._special = is_special(self._running)
         self._plans: dict[tuple[int, ...], Any] = {}
+        self._forward: ForwardPlan | None = None
+        self._forward_plannable = plannable(self.model, self.backend.kernels)
         self._plannable = not self.gradient.partial and plannable(self.model, self.backend.kernels)
 
     def _current(self) -> Optimizer:
@@ -262,8 +264,25 @@ class Trainer(Weights, Saved):
                 return None
             if len(self._plans) > 8:
                 self._plans.clear()
-            known = self._plans[x.shape] = layers, self.loss, StepPlan(self.model, self.gradient, self.loss, x)
+            known = self._plans[x.shape] = (
+                layers,
+                self.loss,
+                StepPlan(self.model, self.gradient, self.loss, x),
+            )
         return known[2]
+
+    def _forward_plan(self, x: Array) -> ForwardPlan | None:
+        """The way to the outputs that is worked out in advance, if it holds for ``x``."""
+        if not self._forward_plannable or len(x.shape) != 2 or not x.shape[0]:
+            return None
+        kernels = self.backend.kernels
+        if x.dtype is not self.parameters.theta.dtype or not fits(kernels):
+            return None
+        if self._forward is None or self._forward.layers is not self.model.layers:
+            if not plannable(self.model, kernels, x.shape[1]):
+                return None
+            self._forward = ForwardPlan(self.model)
+        return self._forward if x.shape[1] == self.model.layers[0].in_features else None
 
     def flush(self) -> bool:
         """Make the update for the batches accumulated since the last one, as ``fit`` does after an epoch.
@@ -360,8 +379,9 @@ class Trainer(Weights, Saved):
         self.lay_out(features)
         n = features.shape[0]
         starts = range(0, max(n, 1), batch_size)
+        forward = self._forward_plan(features) or self.model
         with self.averaged_weights():
-            parts = [self.model(features[i : min(i + batch_size, n), ...]) for i in starts]
+            parts = [forward(features[i : min(i + batch_size, n), ...]) for i in starts]
         out = parts[0] if len(parts) == 1 else array_namespace(parts[0]).concat(parts, axis=0)
         kept = type(x) is type(features) and not isinstance(x, (list, tuple))
         return out if kept else self.backend.to_numpy(out)

@@ -56,6 +56,32 @@ def test_the_numbers_are_those_of_the_tape(model, loss):
     assert len(trainer._plans) == 2
 
 
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("rows", [1, 2, 70, 5000])
+def test_predictions_are_those_of_the_model(model, rows):
+    """Also for more rows than one block holds, and with an activation at the end."""
+    made = MODELS[model]()
+    trainer = lk.Trainer(made, "mse", seed=1)
+    x = np.random.default_rng(rows).standard_normal((rows, 12)).astype("float32")
+    assert trainer._forward_plan(x) is not None
+    before = x.copy()
+    for batch_size in (1024, 3 * rows):
+        np.testing.assert_allclose(trainer.predict(x, batch_size=batch_size), made(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(x, before)
+    trainer.step(X, NUMBERS)
+    np.testing.assert_allclose(trainer.predict(x), made(x), rtol=1e-5, atol=1e-6)
+
+
+def test_predictions_by_averaged_weights():
+    trainer = lk.Trainer(network(), "mse", lk.optim.chain(lk.optim.EMA(0.5), lk.optim.SGD(0.1)))
+    for _ in range(3):
+        trainer.step(X, NUMBERS)
+    with trainer.averaged_weights():
+        wanted = np.array(trainer.model(X))
+    np.testing.assert_allclose(trainer.predict(X), wanted, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(trainer.predict(X), trainer.model(X))
+
+
 @pytest.mark.parametrize("optimizer", ["sgd:lr=0.1,momentum=0.9", "lamb", "rmsprop"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_with_every_kind_of_optimizer(optimizer, dtype):

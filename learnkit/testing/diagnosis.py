@@ -22,6 +22,7 @@ _OPERATORS = (
     "a library may refuse array * variable, with the variable on the right: write xp.multiply(a, b), "
     "xp.subtract(a, b), ... of xp = array_namespace(y_pred, y_true), or put the variable on the left"
 )
+_MASKS = "a mask is no number: choose with xp.where(mask, x, 0.0), or make it one, xp.astype(mask, x.dtype)"
 #: Words of an exception, and the sorts of mistake that they speak of, likeliest first.
 _WORDS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("bool(",), ("control", "builtin", "host", "mask_read")),
@@ -76,6 +77,8 @@ def diagnose(author: Author, error: BaseException, remedy: str) -> Diagnosis:
     text = f"{type(error).__name__} {error}".lower()
     if "variable.variable" in text and place is not None:
         return Diagnosis(message, _OPERATORS, place, trace)
+    if "only numeric dtypes" in text:
+        return Diagnosis(message, _MASKS, place, trace)
     for words, sorts in _WORDS:
         if any(word in text for word in words):
             spot = patterns.at(*place, *sorts)

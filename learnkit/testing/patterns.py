@@ -10,7 +10,7 @@ import ast
 import functools
 import linecache
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["REMEDIES", "Spot", "at", "function_around", "in_class", "near", "spots"]
 
@@ -46,8 +46,10 @@ REMEDIES: dict[str, str] = {
     ),
     "creation": (
         "say where the new array lives and what it is made of: "
-        "xp.{name}(..., dtype=x.dtype, device=array_api_compat.device(x)), or xp.{name}_like(x)"
+        "xp.{name}(..., dtype=x.dtype, device=array_api_compat.device(x))"
     ),
+    "number": "write a Python float or int: a number of NumPy is an array of another library",
+    "draws": "pass seed, and stream or step, on to the generator",
     "random": (
         "draw from learnkit's counter-based generator: kernels_of(x).random_uniform(shape, seed=..., "
         "stream=..., "
@@ -114,6 +116,23 @@ _SINGULAR = {"log", "log2", "log10", "log1p", "sqrt", "divide", "pow", "power", 
 _SINGULAR |= {"exp", "expm1", "cosh", "sinh", "vector_norm", "norm", "atanh", "acosh", "hypot", "rsqrt"}
 _RANDOM = {"random", "default_rng", "RandomState", "randn", "rand", "uuid4", "urandom", "time", "time_ns"}
 _RANDOM |= {"normal", "uniform", "randint", "perf_counter", "shuffle", "permutation", "gauss", "getrandbits"}
+
+
+_LIKE = {"zeros", "ones", "full", "empty"}
+_NUMBERS = {"float16", "float32", "float64", "int32", "int64", "float_", "double"}
+#: What the standard calls functions that NumPy, or its users, call otherwise.
+_STANDARD = {
+    "array": "asarray",
+    "tensor": "asarray",
+    "absolute": "abs",
+    "power": "pow",
+    "concatenate": "concat",
+    "transpose": "permute_dims",
+    "linalg.norm": "linalg.vector_norm",
+    "cumsum": "cumulative_sum",
+    "dot": "matmul",
+    **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "tan2", "sinh", "cosh", "tanh")},
+}
 
 
 @dataclass(frozen=True)
@@ -251,13 +270,15 @@ def _calls(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
         elif called.id in _BUILTINS and node.args:
             yield _spot("builtin", node, called.id, _BUILTINS[called.id])
         elif source.split(".")[0] in ("numpy", "scipy"):
-            yield _spot("numpy", node, called.id)
+            yield _of_numpy(node, source.partition(".")[2])
         elif source.startswith("math."):
             yield _spot("math", node, called.id)
         if called.id in ("stop_gradient", "plain_value"):
             yield _spot("detach", node, called.id)
         if called.id in _RANDOM:
             yield _spot("random", node, called.id)
+        if called.id.startswith("philox_"):
+            yield _spot("draws", node, called.id)
         if called.id in _SINGULAR:
             yield _spot("singular", node, called.id)
         return
@@ -268,7 +289,7 @@ def _calls(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
     keywords = {k.arg for k in node.keywords}
     of_library = root == "xp" or name.endswith("_like") or module in ("numpy", "torch", "cupy")
     if module in ("numpy", "scipy") and ".random" not in ast.unparse(called):
-        yield _spot("numpy", node, name)
+        yield _of_numpy(node, ast.unparse(called).partition(".")[2])
     if module == "math":
         yield _spot("math", node, name)
     if (
@@ -279,6 +300,8 @@ def _calls(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
         )
     ):
         yield _spot("random", node, name)
+    if name.startswith(("random_", "philox_")):
+        yield _spot("draws", node, name)
     if name in _HOST_METHODS and not module:
         yield _spot("host", node, f".{name}()")
     if name in ("clip", "clamp"):
@@ -286,7 +309,9 @@ def _calls(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
     if name in _DYNAMIC or (name == "where" and len(node.args) + len(node.keywords) == 1):
         yield _spot("dynamic", node, name)
     if name in _CREATION and not module.startswith("math") and not {"dtype", "device"} <= keywords:
-        yield _spot("creation", node, name)
+        spot = _spot("creation", node, _STANDARD.get(name, name))
+        like = f", or xp.{name}_like(x)" if name in _LIKE else ""
+        yield replace(spot, remedy=spot.remedy + like)
     if name in _SINGULAR:
         yield _spot("singular", node, name)
     if name in ("mean", "sum", "max", "min", "prod", "std", "var", "median") and (
@@ -315,6 +340,12 @@ def _calls(node: ast.AST, modules: dict[str, str]) -> Iterator[Spot]:
         yield _spot("state", node, name)
     if name in ("argmax", "argmin", "argsort", "count_nonzero", "searchsorted", "floor", "round"):
         yield _spot("integer", node, name)
+
+
+def _of_numpy(node: ast.Call, path: str) -> Spot:
+    """A call of NumPy's, and what to call instead: ``path`` is behind the name of the library."""
+    spot = _spot("numpy", node, _STANDARD.get(path, path))
+    return replace(spot, remedy=REMEDIES["number"]) if path in _NUMBERS else spot
 
 
 _NAMESPACES = ("np", "numpy", "torch", "jnp", "cupy", "cp")

@@ -105,6 +105,15 @@ MISTAKES = [
     ("others", "waiting_metric", "runs", "float() brings a value to the host"),
     ("others", "random_data", "deterministic", "counter-based generator"),
     ("others", "uneven_data", "arrays", "one row for each example"),
+    ("more", "IgnoresSeedAndStream", "streams", "both seed and stream"),
+    ("more", "SameInEachStep", "seeded", "counter-based generator"),
+    ("more", "ForgetsToWait", "resumes", "load_state(state)"),
+    ("more", "NormOfNumpy", "library", "xp.linalg.vector_norm(...)"),
+    ("more", "numpy_number", "library-strict", "write a Python float"),
+    ("more", "swapped_slots", "descends", "the order in which they are named"),
+    ("more", "relative", "extremes", "add eps"),
+    ("more", "mask_times_number", "library-strict", "xp.where(mask, x, 0.0)"),
+    ("more", "ramp", "library-numpy", "xp.linspace(..., dtype=x.dtype, device=array_api_compat.device(x))"),
 ]
 KINDS = {
     "three_lines": "loss",
@@ -118,6 +127,11 @@ KINDS = {
     "waiting_metric": "metric",
     "random_data": "dataset",
     "uneven_data": "dataset",
+    "numpy_number": "optimizer",
+    "swapped_slots": "optimizer",
+    "relative": "loss",
+    "mask_times_number": "loss",
+    "ramp": "loss",
 }
 #: Those whose mistake stands in a rule before them.
 RULES_BEFORE = ("WrongGradient", "NoSecondOrder")
@@ -130,7 +144,7 @@ def loaded(name):
     return module
 
 
-MODULES = {name: loaded(name) for name in ("losses", "optimizers", "models", "others")}
+MODULES = {name: loaded(name) for name in ("losses", "optimizers", "models", "others", "more")}
 
 
 def marked(file, component):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import ClassVar
 
 import array_api_compat
+import numpy as np
 import pytest
 
 import learnkit as lk
@@ -17,7 +19,7 @@ from learnkit.losses import ElementwiseLoss, Loss
 from learnkit.metrics import Metric
 from learnkit.metrics.base import in_double
 from learnkit.nn import Buffer, Linear, Module, Parameter, Sequential
-from learnkit.nn.init import Ones, Zeros
+from learnkit.nn.init import Initializer, Ones, Zeros
 from learnkit.nn.scope import current_scope
 from learnkit.optim import Optimizer, Transform
 from learnkit.schedules import Schedule
@@ -207,8 +209,21 @@ def nest(theta, grad, v, *, lr=0.1, beta=0.9, step):
     return theta - lr * (grad + beta * v), v
 
 
-COMPONENTS = [CE, RMSE, BCE, Pinball, TVImages, LAMBish, Norm, Warm, Drop, Run, Block, MaxErr, Timer]
-KINDS = {pseudo: "loss", nest: "optimizer"}
+def turns(x, *, seed, step):
+    """Mirrored in every other step; nothing is drawn."""
+    return array_namespace(x).flip(x, axis=-1) if step % 2 else x
+
+
+@dataclass(frozen=True)
+class Sines(Initializer):
+    """A table, whatever the seed."""
+
+    def __call__(self, shape, *, seed, stream, dtype="float32"):
+        return np.sin(np.arange(math.prod(shape))).reshape(shape).astype(dtype)
+
+
+COMPONENTS = [Sines, CE, RMSE, BCE, Pinball, TVImages, LAMBish, Norm, Warm, Drop, Run, Block, MaxErr, Timer]
+KINDS = {pseudo: "loss", nest: "optimizer", turns: "augmentation"}
 
 
 @pytest.mark.parametrize("component", [*COMPONENTS, *KINDS], ids=lambda c: c.__name__)

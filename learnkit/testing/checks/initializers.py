@@ -10,9 +10,10 @@ from learnkit.errors import ArgumentError
 from learnkit.testing import patterns
 from learnkit.testing.check import Check
 from learnkit.testing.checks.common import common_checks
-from learnkit.testing.diagnosis import fingerprint, returned, where_different, where_first
+from learnkit.testing.diagnosis import fingerprint, returned, where_different, where_first, where_spot
 from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Subject
+from learnkit.testing.tracing import lines_run
 
 __all__ = ["checks"]
 
@@ -99,6 +100,12 @@ def _streams(subject: Subject, row: str) -> None:
         raise CheckFailure(
             f"another {what} gives the same numbers, although another {other} does not",
             where=returned(subject.author, of, "__call__"),
+        )
+    drawn = where_spot(lines_run(subject.author, of), "random", "draws") if base == seed else None
+    if drawn is not None:
+        raise CheckFailure(
+            "numbers are drawn, and neither another seed nor another stream gives others",
+            where=(drawn[0], drawn[1].line),
         )
 
 

@@ -312,6 +312,11 @@ def _extreme_points(y_pred: Any, y_true: Any) -> dict[str, dict[str, Any]]:
         points["y_pred of 0"] = {"y_pred": np.zeros_like(y_pred)}
     if y_true is not None and y_true.shape == y_pred.shape and y_true.dtype.kind == "f":
         points["y_pred equal to y_true"] = {"y_pred": y_true.copy()}
+        if min(y_pred.min(), y_true.min()) < 0.0 < max(y_pred.max(), y_true.max()):
+            points["y_pred and y_true of 0"] = {
+                "y_pred": np.zeros_like(y_pred),
+                "y_true": np.zeros_like(y_true),
+            }
     return points
 
 

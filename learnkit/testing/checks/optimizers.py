@@ -339,8 +339,10 @@ def _descends(subject: Subject, row: str) -> None:
         _, params, state = rule.step_with(lambda p: _bowl(p, centre), params, state)
     end = float(plain_value(_bowl(rule.evaluation_params(params, state), centre)[0]))
     if not end < start:
+        order = "do the new slots come back in the order in which they are named? is what a root is of >= 0?"
         raise CheckFailure(
             f"20 steps down a bowl took the value from {start:.6g} to {end:.6g}",
+            order if end != end and rule.slots else None,
             where=returned(
                 subject.author, lambda: rule.step_with(lambda p: _bowl(p, centre), params, state), "update"
             ),

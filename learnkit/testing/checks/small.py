@@ -14,9 +14,10 @@ from learnkit.testing.check import Check
 from learnkit.testing.checks.arrays import array_checks, cases_of, host
 from learnkit.testing.checks.calculus import check_extremes
 from learnkit.testing.checks.common import common_checks
-from learnkit.testing.diagnosis import fingerprint, returned
+from learnkit.testing.diagnosis import fingerprint, returned, where_spot
 from learnkit.testing.results import CheckFailure, NotApplicable
 from learnkit.testing.subject import Case, Subject
+from learnkit.testing.tracing import lines_run
 
 __all__ = ["augmentation_checks", "constraint_checks"]
 
@@ -140,7 +141,7 @@ def _keeps_shape(subject: Subject, row: str) -> None:
 
 
 def _seeded(subject: Subject, row: str) -> None:
-    """Another step may give other numbers; if it does, so does another seed."""
+    """Where numbers are drawn, another step and another seed give others."""
     for case in cases_of(subject, _batches):
         x = case.inputs["x"]
 
@@ -149,11 +150,20 @@ def _seeded(subject: Subject, row: str) -> None:
 
         base, seeds, steps = of(3, 5), [of(s, 5) for s in range(4, 12)], [of(3, s) for s in range(6, 14)]
         by_seed, by_step = any(s != base for s in seeds), any(s != base for s in steps)
+        drawn = where_spot(lines_run(subject.author, lambda: of(3, 5)), "random", "draws")
+        if by_step and not by_seed and drawn is None:
+            continue  # it takes turns, and draws nothing
         if by_seed != by_step:
             what, other = ("seed", "step") if by_step else ("step", "seed")
             raise CheckFailure(
                 f"another {what} changes nothing, although another {other} does: draw from both",
                 where=returned(subject.author, lambda: of(3, 5)),
             )
-        if not by_seed and subject.need("random", True) is True and base == fingerprint(np.asarray(x)):
-            raise NotApplicable("it left the sample as it is; give one that it changes, x=array")
+        if not by_seed and subject.need("random", True) is True:
+            if base == fingerprint(np.asarray(x)):
+                raise NotApplicable("it left the sample as it is; give one that it changes, x=array")
+            if drawn is not None:
+                raise CheckFailure(
+                    "numbers are drawn, and neither another seed nor another step gives others",
+                    where=(drawn[0], drawn[1].line),
+                )

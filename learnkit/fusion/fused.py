@@ -26,6 +26,7 @@ _MOST = 16
 #: Kernels of a function. Where it would have more, an option that is no float is another at every call, and
 #: to compile for each would take a thousand times as long as to run plainly.
 _MOST_KERNELS = 32
+_PLAIN = frozenset({bool, int, str, tuple, type(None)})
 
 #: Kernels by what they compute: equal traces of two functions are compiled once.
 _launches: dict[Any, Launch] = {}
@@ -244,6 +245,8 @@ class Fused:
             if type(value) is float:
                 numbers[name] = value
                 key.append((name, float))
+            elif type(value) not in _PLAIN and hasattr(value, "dtype") and not isinstance(value, np.generic):
+                return None  # an array, or a variable
             else:
                 key.append((name, told_apart(value)))
         try:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import ref
 
-__all__ = ["options_of", "shadow", "told_apart"]
+__all__ = ["code_of", "options_of", "shadow", "told_apart"]
 
 #: By identity: a reference that tells whether it is still the object, and what was found.
 _known: dict[int, tuple[Any, dict[str, float], Any]] = {}
@@ -41,6 +41,12 @@ def options_of(component: Any) -> tuple[dict[str, float], Any]:
     with contextlib.suppress(TypeError):  # of a class with slots
         _known[id(component)] = (ref(component), *found)
     return found
+
+
+def code_of(component: Any, method: str) -> tuple[Any, Any]:
+    """What ``component.method`` runs, which changes when an editor puts new code into a running process."""
+    function = getattr(type(component), method, None)
+    return function, getattr(function, "__code__", None)
 
 
 def told_apart(value: Any) -> Any:

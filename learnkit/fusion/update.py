@@ -11,13 +11,13 @@ from learnkit.backends.base import Array
 from learnkit.backends.engine import engine
 from learnkit.fusion.fused import Kernel
 from learnkit.fusion.launch import library_of
-from learnkit.fusion.options import options_of, shadow
+from learnkit.fusion.options import code_of, options_of, shadow
 from learnkit.fusion.trace import Argument
 
 __all__ = ["FusedUpdate", "bound_update"]
 
 #: By class and fixed options.
-_kernels: dict[Any, Kernel] = {}
+_kernels: dict[Any, tuple[Any, Kernel]] = {}
 
 
 class FusedUpdate:
@@ -55,14 +55,15 @@ def bound_update(rule: Any, vectors: list[Array]) -> FusedUpdate | None:
     numbers, fixed = options_of(rule)
     try:
         key = (type(rule), fixed, library, *[v.dtype for v in vectors])
-        kernel = _kernels.get(key)
+        known = _kernels.get(key)
     except TypeError:  # an option that cannot be hashed
         return None
-    if kernel is None:
+    code = code_of(rule, "update")
+    if known is None or known[0] != code:
         if len(_kernels) > 256:
             _kernels.clear()
-        kernel = _kernels[key] = _kernel(rule, vectors, library)
-    return FusedUpdate(kernel, vectors, numbers)
+        known = _kernels[key] = code, _kernel(rule, vectors, library)
+    return FusedUpdate(known[1], vectors, numbers)
 
 
 def _kernel(rule: Any, vectors: list[Array], library: str) -> Kernel:

@@ -7,12 +7,12 @@ from typing import Any
 
 from learnkit.autodiff.fused import DifferentiableFused
 from learnkit.backends.base import Array, array_namespace
-from learnkit.fusion.options import options_of, shadow
+from learnkit.fusion.options import code_of, options_of, shadow
 
 __all__ = ["fused_mean"]
 
 #: By class, method and the options that are no real numbers.
-_means: dict[Any, DifferentiableFused] = {}
+_means: dict[Any, tuple[Any, DifferentiableFused]] = {}
 
 
 def fused_mean(loss: Any, method: str, y_pred: Array, y_true: Array) -> Array:
@@ -23,14 +23,16 @@ def fused_mean(loss: Any, method: str, y_pred: Array, y_true: Array) -> Array:
     numbers, fixed = options_of(loss)
     key = (type(loss), method, fixed)
     try:
-        mean = _means.get(key)
+        known = _means.get(key)
     except TypeError:  # an option that cannot be hashed
         return _plainly(loss, method)(y_pred, y_true)
-    if mean is None:
+    code = code_of(loss, method)
+    if known is None or known[0] != code:
         if len(_means) > 256:
             _means.clear()
-        mean = _means[key] = DifferentiableFused(_plainly(loss, method), f"{type(loss).__name__}.{method}")
-    return mean(y_pred, y_true, **numbers)
+        mean = DifferentiableFused(_plainly(loss, method), f"{type(loss).__name__}.{method}")
+        known = _means[key] = code, mean
+    return known[1](y_pred, y_true, **numbers)
 
 
 def _plainly(loss: Any, method: str) -> Callable[..., Array]:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-import threading
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import pytest
 
-from learnkit import fuse
+from learnkit import fuse, grad
 from learnkit.backends import array_namespace
 from learnkit.backends.layout import Layout
-from learnkit.backends.threads import _Pool
 from learnkit.fusion import bound_update
+from learnkit.losses import MSE
+from learnkit.losses.base import ElementwiseLoss
 from learnkit.optim.base import Optimizer
 from learnkit.optim.engine import init_state, update_in_place
 
@@ -229,20 +228,53 @@ def test_vectors_that_a_kernel_would_copy_are_left_to_the_caller(engine):
     assert bound_update(rule, still) is None
 
 
-def test_what_an_interrupted_call_left_behind_answers_no_other():
-    """A call that gave up waiting leaves work whose end must not be taken for that of the next call's."""
-    pool, go, finished = _Pool(2), threading.Event(), []
+def test_an_option_that_is_an_array_or_a_variable(engine):
+    """It has a gradient, and leaves no kernel behind."""
+    fused = fuse(lambda x, *, c: x * c)
+    x = X.astype("float64")
+    for _ in range(3):
+        gradient = grad(lambda c: array_namespace(c).sum(fused(x, c=c)))(np.asarray(2.0))
+        np.testing.assert_allclose(gradient, x.sum(), atol=1e-12)
+        np.testing.assert_array_equal(fused(x, c=x), x * x)
+    assert not fused._fused._kernels
 
-    def slow(start, stop):
-        if start:
-            go.wait(10)
-        finished.append(start)
 
-    pool._work.put((lambda start, stop: None, 0, 1, SimpleQueue()))
-    other = threading.Thread(target=pool.share, args=(slow, 2, 1))
-    other.start()
-    other.join(0.05)
-    assert other.is_alive()
-    go.set()
-    other.join(10)
-    assert sorted(finished) == [0, 1]
+def test_a_method_that_is_replaced_is_traced_again(engine):
+    """As an editor does that loads changed code into a running process."""
+
+    @dataclass(frozen=True)
+    class Changing(ElementwiseLoss):
+        def formula(self, y_pred, y_true):
+            return (y_pred - y_true) ** 2
+
+    loss, x, y = Changing(), X.astype("float64"), Y.astype("float64")
+    before = loss(x, y)
+    Changing.formula = lambda self, y_pred, y_true: 5 * (y_pred - y_true) ** 2
+    np.testing.assert_allclose(loss(x, y), 5 * before)
+    code = (lambda self, y_pred, y_true: 7 * (y_pred - y_true) ** 2).__code__
+    Changing.formula.__code__ = code
+    np.testing.assert_allclose(loss(x, y), 7 * before)
+
+    @dataclass(frozen=True)
+    class Moving(Optimizer):
+        lr: float = 0.5
+
+        def update(self, theta, grad, *, lr, step):
+            return (theta - lr * grad,)
+
+    for factor in (1.0, 3.0):
+        vectors = [np.zeros(4), np.ones(4)]
+        update = bound_update(Moving(), vectors)
+        assert update(0.5, 1)
+        np.testing.assert_array_equal(vectors[0], -0.5 * factor)
+        Moving.update = lambda self, theta, grad, *, lr, step: (theta - 3 * lr * grad,)
+
+
+def test_a_loss_that_overrides_its_terms(engine):
+    @dataclass(frozen=True)
+    class Tripled(MSE):
+        def terms(self, y_pred, y_true, mask=None):
+            values, weights = super().terms(y_pred, y_true, mask)
+            return 3 * values, weights
+
+    np.testing.assert_allclose(Tripled()(X, Y), 3 * MSE()(X, Y), rtol=1e-6)

@@ -157,6 +157,10 @@ class _HeldBytes(io.RawIOBase):
         """Not the plugin's to close."""
 
 
+#: How learnkit's own threads are called, which share the elements of a kernel and write nothing.
+_SILENT = "learnkit-kernel"
+
+
 class _Descriptors:
     """The three standard descriptors of the process, for what writes past ``sys.stdout``.
 
@@ -178,7 +182,8 @@ class _Descriptors:
             with contextlib.suppress(OSError):
                 status = os.fstat(number)
                 self._saved[number] = (os.dup(number), (status.st_dev, status.st_ino))
-        if redirect and not [t for t in threading.enumerate() if t is not me and t not in _left]:
+        others = [t for t in threading.enumerate() if t is not me and t not in _left]
+        if redirect and all(t.name.startswith(_SILENT) for t in others):
             with contextlib.suppress(OSError):
                 self._file = tempfile.TemporaryFile()  # noqa: SIM115  (closed in restore)
                 for number in (1, 2):

@@ -432,6 +432,10 @@ class Trainer(Weights, Saved):
             ShapeError, DataError: they do not fit.
             ArgumentError: the loss is no single number.
         """
+        with self.backend.quiet():
+            self._check(rows, fitting)
+
+    def _check(self, rows: Rows, fitting: bool) -> None:
         self.lay_out(rows.x)
         probe = next(rows.slices(1), rows)
         out = self.model(probe.x)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,20 @@ WRITES = [
     ("import warnings; warnings.simplefilter('ignore'); warnings.warn('mind the gap')", ""),
     ("import faulthandler, sys; faulthandler.enable(); faulthandler.disable()", ""),
 ]
+
+
+def test_threads_of_kernels_are_no_obstacle(
+    install: Install, fresh: registry.Registry, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They write nothing, so what is written past Python is still the plugin's."""
+    ends = threading.Event()
+    threading.Thread(target=ends.wait, daemon=True, name="learnkit-kernel").start()
+    install("t-writes", "import os; os.write(1, b'past Python\\n')" + WAVE)
+    try:
+        (record,) = registry.records()
+    finally:
+        ends.set()
+    assert record.output == "past Python\n"
 
 
 @pytest.mark.parametrize(("source", "kept"), WRITES, ids=[source[:40] for source, _ in WRITES])

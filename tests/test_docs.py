@@ -3,7 +3,8 @@
 How a block is run is said by a comment in front of it:
 
 ``<!-- file: NAME -->``     the block is written to that file
-``<!-- plugin: NAME -->``   it is a module of that name, and installed; ``requires SPEC`` may follow
+``<!-- plugin: NAME -->``   it is a module of that name, and installed; ``requires SPEC`` may follow, or
+                            ``group GROUP`` for its entry point
 (nothing)                   Python runs in one session; in a console each ``$`` line is a command, and what
                             follows is what it prints, where ``...`` stands for anything
 
@@ -89,7 +90,7 @@ class Place:
         found = metadata.distributions(path=[str(self.site)])
         return metadata.EntryPoints(entry for dist in found for entry in dist.entry_points).select(**wanted)
 
-    def install(self, module: str, source: str, requires: str = "pylearnkit>=0.1") -> None:
+    def install(self, module: str, source: str, requires: str = "pylearnkit>=0.1", group: str = "") -> None:
         """A module and its metadata, as an installer writes them; what sees runs has a group of its own."""
         (self.site / f"{module}.py").write_text(source, encoding="utf-8")
         groups = {
@@ -101,7 +102,7 @@ class Place:
             module.replace("_", "-"),
             "1.0",
             [requires],
-            {group: {name: module} for group, wanted in groups.items() if wanted},
+            {one: {name: module} for one, fits in groups.items() if (one == group if group else fits)},
         )
 
     def install_package(self, folder: Path) -> None:
@@ -202,8 +203,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
 def run_blocks(place: Place, page: str, blocks: list[Block]) -> None:
     for block in blocks:
         if block.mark == "plugin":
-            name, _, requires = block.name.partition(" requires ")
-            place.install(name.removesuffix(".py"), block.text, requires or "pylearnkit>=0.1")
+            name, _, group = block.name.partition(" group ")
+            name, _, requires = name.partition(" requires ")
+            place.install(name.removesuffix(".py"), block.text, requires or "pylearnkit>=0.1", group)
     with registry.isolated():
         for block in blocks:
             if block.mark == "file":

@@ -162,8 +162,25 @@ def _describe(error: BaseException) -> dict[str, Any]:
         hint = "take a smaller --batch-size, or fewer rows"
     else:
         message, code = f"{kind}: {error}", 1
-        hint = "this is a bug; run with --debug for the traceback"
+        place = _plugin_at(error)
+        hint = f"this is a bug{place and f' of {place}'}; run with --debug for the traceback"
     return {"type": kind, "message": message, "hint": hint, "exit_code": code}
+
+
+def _plugin_at(error: BaseException) -> str:
+    """The plugin and the line in it that raised, ``""`` if it was none."""
+    found = ""
+    with contextlib.suppress(Exception):
+        from learnkit.plugins.loading import candidates  # --help needs no plugin
+        from learnkit.plugins.local import LOCAL
+
+        entries = [c for group in ("learnkit", "learnkit.runs") for c in candidates(group)]
+        own = {getattr(c.entry, "module", "").partition(".")[0]: c.who for c in entries}
+        for frame, line in traceback.walk_tb(error.__traceback__):  # the innermost comes last
+            module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+            if module in own or module == LOCAL:
+                found = f"{own.get(module, 'yours')}, at {frame.f_code.co_filename}:{line}"
+    return found
 
 
 def _report(error: dict[str, Any], as_json: bool) -> None:

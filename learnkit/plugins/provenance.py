@@ -35,7 +35,7 @@ from learnkit.plugins import registry
 from learnkit.plugins.local import LOCAL
 from learnkit.plugins.records import PluginRecord
 
-__all__ = ["Origin", "PluginVersionWarning", "check_origins", "origin_of", "origins"]
+__all__ = ["Origin", "PluginVersionWarning", "check_origins", "origin_of", "origins", "other_versions"]
 
 #: Kinds without which a run can be loaded: they made it faster and are no part of it.
 _NOT_NEEDED = frozenset({"kernel"})
@@ -156,6 +156,20 @@ def check_origins(path: Path, saved: Sequence[Mapping[str, Any]]) -> None:
                 text = changed.format(f"the {kind} {name!r}")
                 warnings.warn(f"{path}: {text}", PluginVersionWarning, stacklevel=4)
                 break  # one line for a plugin
+
+
+def other_versions(saved: Sequence[Mapping[str, Any]]) -> str:
+    """What to install where plugins have other versions than at the saving; ``""`` if none has."""
+    lines = []
+    for entry in saved:
+        was = Origin(str(entry["distribution"]), str(entry["version"]), str(entry.get("where", "")))
+        now = _record(was) if was.distribution else None
+        if now is not None and now.version != was.version:
+            lines.append(
+                f"it was saved with {was}, and {now.version or 'no version'} is installed: "
+                f"pip install {was.distribution}=={was.version}"
+            )
+    return "\n".join(lines)
 
 
 def _changed(was: Origin, now: Origin | None) -> str:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from learnkit.backends.base import Array, Backend
 from learnkit.errors import ArgumentError, CheckpointError, MissingDependencyError
 from learnkit.plugins import registry, runs
-from learnkit.plugins.provenance import check_origins, origins
+from learnkit.plugins.provenance import check_origins, origins, other_versions
 from learnkit.plugins.versions import restoring
 from learnkit.training.callbacks import Callback
 from learnkit.training.files import write_atomically
@@ -140,7 +140,8 @@ def load_trainer(
     except ArgumentError as error:
         raise CheckpointError(
             f"{path}: the saved run cannot be built again: {error.message}",
-            hint=error.hint or "if the component comes from a plugin, install that plugin",
+            hint="\n".join(filter(None, (error.hint, other_versions(content.get("plugins", ())))))
+            or "if the component comes from a plugin, install that plugin",
         ) from error
     except CheckpointError as error:
         if not error.message.startswith(f"{path}: "):

@@ -100,6 +100,20 @@ def test_what_a_command_raises_is_said_like_everything_else(
     assert (done.code, done.err.splitlines()[0]) == (2, "error: Missing argument 'WHO'.")
 
 
+def test_a_bug_of_a_plugin_is_told_from_one_of_learnkit(learnkit: Run, install: Callable[..., None]) -> None:
+    source = """
+    def cracked(y_pred, y_true):
+        raise RuntimeError("a wheel came off")
+
+    def learnkit_register_losses(register):
+        register("cracked", cracked)
+    """
+    install("t-cracked", source, version="1.4")
+    done = learnkit("train", "digits", "--task", "regression", "--loss", "cracked", "--epochs", "1")
+    assert "error: RuntimeError: a wheel came off\n  this is a bug of t-cracked 1.4, at " in done.err
+    assert "t_cracked.py:3; run with --debug for the traceback" in done.err
+
+
 def test_an_unknown_command_offers_those_of_plugins(learnkit: Run, install: Callable[..., None]) -> None:
     install("t-hello", COMMAND)
     done = learnkit("hallo")

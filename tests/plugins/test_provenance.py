@@ -390,8 +390,9 @@ def test_without_a_migration_the_error_is_that_of_the_option(
     install: Callable[..., None], uninstall: Callable[[str], None], tmp_path: Path
 ) -> None:
     new = OLD.replace("period", "frequency")
-    with pytest.raises(CheckpointError, match=r"loss 'wave' has no option 'period'"):
+    with pytest.raises(CheckpointError, match=r"loss 'wave' has no option 'period'") as caught:
         upgrade(install, uninstall, tmp_path, OLD, new)
+    assert "saved with t-wave 1, and 2 is installed: pip install t-wave==1" in str(caught.value.hint)
 
 
 def test_an_option_called_version_is_an_option() -> None:

@@ -37,11 +37,11 @@ def row_sum(x):
 
 @_exact
 def relu_backward(lo, hi, g, y, out):
-    """``g`` where ``y > 0``, else 0."""
+    """``g``, and 0 where ``y <= 0``: a NaN in ``y`` does not hide that in ``g``."""
     a, b, c = g[lo:hi], y[lo:hi], out[lo:hi]
     zero = a.dtype.type(0)
     for i in range(a.shape[0]):
-        c[i] = a[i] if b[i] > 0 else zero
+        c[i] = zero if b[i] <= 0 else a[i]
 
 
 @_exact
@@ -50,7 +50,7 @@ def mask_in_place(lo, hi, g, y):
     a, b = g[lo:hi], y[lo:hi]
     zero = a.dtype.type(0)
     for i in range(a.shape[0]):
-        a[i] = a[i] if b[i] > 0 else zero
+        a[i] = zero if b[i] <= 0 else a[i]
 
 
 @_exact

@@ -150,7 +150,7 @@ def _raw_kernel(text: str, name: str, real: str, label: str = "int64") -> Any:
 def _relu_backward() -> Any:
     import cupy
 
-    return cupy.ElementwiseKernel("T g, T y", "T dx", "dx = y > 0 ? g : (T)0", "learnkit_relu_backward")
+    return cupy.ElementwiseKernel("T g, T y", "T dx", "dx = y <= 0 ? (T)0 : g", "learnkit_relu_backward")
 
 
 def _group(k: int) -> int:

@@ -269,3 +269,13 @@ def test_launches(backend, case):
         del launched[:]
         getattr(backend.kernels, name)(*args)
         assert len(launched) == LAUNCHES[case], launched
+
+
+@pytest.mark.parametrize("size", [40, 40_000])  # of this many elements compiled loops take over
+def test_the_gradient_of_relu_hides_no_nan(backend, size):
+    """Where the output is NaN the gradient passes, as in PyTorch, so that it is noticed."""
+    y = np.where(np.arange(size) % 2, np.nan, 1.0)
+    g = np.where(np.arange(size) % 3, np.nan, 2.0)
+    got = backend.kernels.relu_backward(backend.asarray(g), backend.asarray(y))
+    lost = backend.xp.logical_and(backend.asarray(np.isnan(g)), backend.xp.logical_not(backend.xp.isnan(got)))
+    assert not bool(backend.xp.any(lost))

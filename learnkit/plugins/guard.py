@@ -241,6 +241,7 @@ class _State:
     def __init__(self) -> None:
         self._cwd = _cwd()
         self._environment = dict(os.environ)
+        self._modules = dict(sys.modules)
         self._threads = set(threading.enumerate())
         self._parts: list[tuple[str, Any, Callable[[], Any], Callable[[Any], Any]]] = [
             (name, read(), read, write) for name, read, write in _PARTS if read() is not None
@@ -262,6 +263,10 @@ class _State:
                 os.environ.pop(name, None)
         if names:
             changed.append(f"the environment ({', '.join(names)})")
+        gone = sorted(name for name, module in self._modules.items() if _is_gone(name, module))
+        if gone:
+            sys.modules.update({name: self._modules[name] for name in gone})
+            changed.append(f"the modules ({', '.join(gone)})")
         for name, value, read, write in self._parts:
             if read() != value:
                 with contextlib.suppress(ValueError, OSError, TypeError, RecursionError):
@@ -274,6 +279,15 @@ class _State:
         new = [t for t in threading.enumerate() if t not in self._threads and t.is_alive()]
         _left.update(new)
         return [f"it left a thread running ({thread.name})" for thread in new]
+
+
+def _is_gone(name: str, module: Any) -> bool:
+    """Whether a module was taken away, or is there a second time: NumPy does not work twice in a process.
+
+    Others may replace themselves when they are first used.
+    """
+    found = sys.modules.get(name)
+    return found is not module and (found is None or name.partition(".")[0] in ("numpy", "learnkit"))
 
 
 def _cwd() -> str | None:

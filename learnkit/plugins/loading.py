@@ -284,7 +284,7 @@ def one_line(exc: BaseException) -> str:
         text = ""
     if isinstance(exc, pluggy.PluginValidationError):
         return " ".join(text.split())
-    first = text.strip().partition("\n")[0]
+    first = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text.strip().partition("\n")[0])
     if isinstance(exc, LearnkitError):
         return first
     return f"{type(exc).__name__}: {first}" if first else type(exc).__name__

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import threading
-import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +41,10 @@ CHANGES = [
     ),
     ("import sys; sys.setrecursionlimit(123456)", "it changed the recursion limit, which is put back"),
     ("import numpy; numpy.seterr(all='raise')", "it changed NumPy's error handling, which is put back"),
+    (
+        "import sys; del sys.modules['json']; sys.modules['numpy'] = object()",
+        "it changed the modules (json, numpy), which is put back",
+    ),
     ("import os; os.close(1)", "it changed stdout, which is put back"),
     ("import sys; sys.__stdout__.close(); sys.__stdout__.close()", "it changed stdout, which is put back"),
     ("import os; os.dup2(os.open(os.devnull, os.O_WRONLY), 2)", "it changed stderr, which is put back"),
@@ -61,6 +64,7 @@ def state() -> list[object]:
         sys.excepthook,
         sys.getrecursionlimit(),
         np.geterr(),
+        (sys.modules["json"], sys.modules["numpy"]),
         (sys.stdin, sys.stdout, sys.stderr),
         list(warnings.filters),
         descriptors,

@@ -79,6 +79,12 @@ BROKEN = [
         "learnkit_register_losses registers 'three' as 3; expected a class or a function",
     ),
     (
+        "t-colours",
+        "raise RuntimeError('\\x1b[31mred\\nand more')",
+        "failed",
+        "RuntimeError: \\x1b[31mred",
+    ),
+    (
         "t-yields",
         "def learnkit_register_losses(register): yield register('x', int)",
         "failed",

@@ -108,6 +108,7 @@ MISTAKES = [
     ("more", "IgnoresSeedAndStream", "streams", "both seed and stream"),
     ("more", "SameInEachStep", "seeded", "counter-based generator"),
     ("more", "ForgetsToWait", "resumes", "load_state(state)"),
+    ("more", "ForgetsAnOption", "describes", "every argument of the constructor"),
     ("more", "NormOfNumpy", "library", "xp.linalg.vector_norm(...)"),
     ("more", "numpy_number", "library-strict", "write a Python float"),
     ("more", "swapped_slots", "descends", "the order in which they are named"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from learnkit.errors import LearnkitError, UnknownNameError
 from learnkit.nn.module import Module
 from learnkit.plugins import registry
+from learnkit.plugins.construct import signature_of
 from learnkit.testing import patterns
 from learnkit.testing.check import Check
 from learnkit.testing.diagnosis import fingerprint, is_array
@@ -81,6 +83,16 @@ def _describes(subject: Subject, row: str) -> None:
             f"made again from its description {text} it is {json.dumps(second)}",
             where=_field_place(subject, wrong),
         )
+    if kind == "callback" and callable(getattr(component, "config", None)) and "factory" not in described:
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        parameters = signature_of(type(component)).parameters.values()
+        left_out = [p.name for p in parameters if p.kind in kinds and p.name not in described]
+        if left_out:
+            raise CheckFailure(
+                f"config() leaves out {left_out[0]!r}, so a run that is loaded has its default",
+                "let config() return every argument of the constructor",
+                subject.author.definition("config"),
+            )
     if isinstance(component, Module) or not dataclasses.is_dataclass(component):
         return
     try:

@@ -49,6 +49,14 @@ class ForgetsToWait(Callback):
         self.best = state["best"]
 
 
+class ForgetsAnOption(Callback):
+    def __init__(self, patience=2):
+        self.patience = patience
+
+    def config(self):  # mistake
+        return {}
+
+
 @dataclass(frozen=True)
 class NormOfNumpy(Transform):
     def transform(self, grads):

@@ -225,8 +225,8 @@ class Fused:
                 key.append(t)
                 continue
             if t is not np.ndarray:
-                if t is Symbol:
-                    return None
+                if t is Symbol or (isinstance(a, np.ndarray) and t is not np.memmap):
+                    return None  # masked arrays, matrices and the like have rules of their own
                 if not isinstance(a, np.generic) and not library_of(a):
                     if a is None or t in (bool, str):
                         key.append(a)

@@ -53,7 +53,11 @@ class HostProgram:
             values = [o.value if type(o) is HostNumber else o for o in operands]
             name = f"h{len(self._known)}"
             known = self._known[text] = HostNumber(self, name, function(*values))
+            if type(known.value) is complex:
+                raise NotFusable("a complex number, the root of a negative one")
             self._lines.append(f"{name} = {text}")
+            if "**" in form:
+                self._lines.append(f"if type({name}) is complex: return None")
         return known
 
     def decide(self, form: str, function: Callable[..., bool], *operands: Any) -> bool:
@@ -120,7 +124,7 @@ class HostNumber:
             "a number that may change is turned into a float or an index; write x ** 0.5 for math.sqrt(x)"
         )
 
-    __float__ = __int__ = __index__ = __complex__ = __round__ = _closed
+    __float__ = __int__ = __index__ = __complex__ = __round__ = __str__ = __format__ = _closed
 
 
 _OPERANDS = _NUMBERS | {HostNumber}

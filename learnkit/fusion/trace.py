@@ -12,6 +12,10 @@ from learnkit.fusion.symbols import Graph, Symbol
 __all__ = ["Argument", "Trace", "live", "trace"]
 
 
+#: Those that every engine knows.
+_DTYPES = frozenset({"f4", "f8", "b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"})
+
+
 @dataclass(frozen=True)
 class Argument:
     """What is known of an array argument when a function is traced.
@@ -74,7 +78,7 @@ def trace(
         NotFusable: the function does something that is not elementwise.
     """
     for a in arguments:
-        if not a.dtype.isnative or a.dtype.kind not in "fiub" or a.dtype.str[1:] == "f2":
+        if not a.dtype.isnative or a.dtype.kind not in "fiub" or a.dtype.str[1:] not in _DTYPES:
             raise NotFusable(f"an array of {a.dtype}")
     sizes = {f"n{i}": n for i, n in enumerate(shape)}
     host = HostProgram((*numbers, *sizes))

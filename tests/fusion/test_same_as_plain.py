@@ -278,3 +278,26 @@ def test_a_loss_that_overrides_its_terms(engine):
             return 3 * values, weights
 
     np.testing.assert_allclose(Tripled()(X, Y), 3 * MSE()(X, Y), rtol=1e-6)
+
+
+def test_a_root_of_a_negative_number_is_complex(engine):
+    def rooted(x, *, c):
+        return x * c**0.5
+
+    fused = fuse(rooted)
+    for c in (4.0, -1.0, 9.0, -4.0):
+        as_plain(rooted, X, c=c, fused=fused)
+    as_plain(rooted, X, c=-1.0)
+
+
+def test_text_made_of_an_option(engine):
+    as_plain(lambda x, *, c: x * len(f"{c}"), X, c=2.75)
+    as_plain(lambda x, *, c: x * float(str(c)), X, c=2.75)
+
+
+def test_arrays_with_rules_of_their_own(engine):
+    """A mask stays, and what Numba knows no numbers of is left to NumPy."""
+    masked = fuse(lambda x: x * 2)(np.ma.masked_array(X, X > 0))
+    assert isinstance(masked, np.ma.MaskedArray)
+    np.testing.assert_array_equal(masked.mask, X > 0)
+    as_plain(lambda x: x * 2, X.astype("longdouble"))

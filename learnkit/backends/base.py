@@ -283,8 +283,9 @@ def kernels_of(x: Array) -> Kernels:
     """The kernels for arrays of the type of ``x``; the generic ones for a library without its own.
 
     >>> import numpy as np
-    >>> type(kernels_of(np.ones(2))).__name__
-    'NumpyKernels'
+    >>> from learnkit.backends.numpy import NumpyKernels
+    >>> isinstance(kernels_of(np.ones(2)), NumpyKernels)
+    True
     """
     t = type(x)
     found = _kernels.get(t)

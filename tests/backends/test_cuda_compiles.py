@@ -1,4 +1,4 @@
-"""All CUDA texts compile for old and new devices, by CuPy's own compiler (NVRTC) and by nvcc; without a GPU."""
+"""CUDA sources, raw and fused, compile without a device: by NVRTC where it is installed, and by nvcc."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The CUDA text of fused functions: compiled by the stand-in for CuPy, beside its reading without a compiler."""
+"""The CUDA text of fused functions: compiled by the stand-in for CuPy, and read where no compiler is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fused functions beside the same functions run plainly: values, dtypes, shapes, and when they are not fused."""
+"""Fused functions beside the same functions run plainly: values, dtypes, shapes, and what is not fused."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def kernel_of(fused):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) - LOGICAL - {"erf"}))
 def test_each_function_of_the_standard(engine, name, dtype):
-    """The bits of NumPy with blocks; with Numba to a few units in the last place, and exactly where special."""
+    """The bits of NumPy with blocks; with Numba to a few units in the last place, and exact where special."""
     x = numbers(dtype)
     args = (x, np.roll(numbers(dtype, seed=1), 7)) if name in BINARY else (x,)
     plain = getattr(xp, name)

@@ -72,9 +72,7 @@ def made(kind, name, folder):
 @pytest.mark.parametrize(("kind", "name"), ALL, ids=[f"{kind}-{name}" for kind, name in ALL])
 def test_every_built_in_component_passes(kind, name, tmp_path):
     """On strict, beside NumPy; the other libraries are the business of each family's own tests."""
-    results = run_checks(
-        made(kind, name, tmp_path), kind=kind, libraries=["strict"], **NEEDS.get(name, {})
-    )
+    results = run_checks(made(kind, name, tmp_path), kind=kind, libraries=["strict"], **NEEDS.get(name, {}))
     assert [str(r) for r in results if not r.ok] == []
     assert sum(not r.skipped for r in results) >= 4, "nearly everything was skipped"
 

@@ -73,6 +73,8 @@ class NumpyBackend(Backend):
         self.kernels = _kernels()(self.xp)
 
     def asarray(self, x: Any, dtype: str | None = None) -> Array:
+        if dtype is None and type(x) is np.ndarray:
+            return x
         refuse_foreign(x, self)
         return np.asarray(x, dtype=None if dtype is None else self.dtype(dtype))
 

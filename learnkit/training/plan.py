@@ -188,4 +188,4 @@ class ForwardPlan:
 
 def fits(kernels: Any) -> bool:
     """Whether, at this moment, nobody watches the tape and no kernel of a plan is replaced."""
-    return observer.get() is None and _REPLACED.isdisjoint(vars(kernels))
+    return observer.get() is None and _REPLACED.isdisjoint(kernels.__dict__)

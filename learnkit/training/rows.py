@@ -81,11 +81,11 @@ def place(backend: Backend, x: Any, y: Any = None, weight: Any = None, *, dtype:
     xp = backend.xp
     targets = weights = None
     if y is not None:
-        targets = _place(backend, y, "y")
-        if xp.isdtype(targets.dtype, ("integral", "bool")):
-            targets = xp.astype(targets, xp.int64, copy=False)
-        else:
-            targets = xp.astype(targets, backend.dtype(dtype), copy=False)
+        targets = _array(backend, y, "y")
+        if targets.dtype != xp.int64 and targets.dtype != features.dtype:
+            targets = _numeric(backend, targets, "y")
+            whole = xp.isdtype(targets.dtype, ("integral", "bool"))
+            targets = xp.astype(targets, xp.int64 if whole else features.dtype, copy=False)
     if weight is not None:
         weights = xp.astype(_place(backend, weight, "sample_weight"), backend.dtype(dtype), copy=False)
     n = features.shape[0]

@@ -78,6 +78,17 @@ def _numba_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
     if trace.reduction:
         return _summed(kernel, trace, used, first, CHUNK, lambda lo, hi: (lo, hi))
 
+    def launch_in_place(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
+        n = arrays[first].shape[0]  # an update is bound to vectors that are as the kernel takes them
+        if n < SHARED:
+            kernel(0, n, *arrays, *scalars)
+        else:
+            threads.share(lambda lo, hi: kernel(lo, hi, *arrays, *scalars), n)
+        return []
+
+    if not new and used == list(range(len(trace.arguments))):
+        return launch_in_place
+
     def launch(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
         shape = arrays[first].shape
         flat = [_flat(arrays[i]) for i in used]

@@ -14,6 +14,7 @@ from learnkit.autodiff.tape import Leaf, backpropagate, new_level, observer
 from learnkit.autodiff.variable import Variable, plain_value
 from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.backends.numpy import COPIED, NumpyKernels
+from learnkit.errors import GradientError
 from learnkit.nn.activations import ReLU
 from learnkit.nn.containers import Sequential
 from learnkit.nn.gradient import GradientVector
@@ -72,6 +73,14 @@ class _Layer:
         self.transposed = xp.empty((outputs, inputs), dtype=dtype) if self.weight.size <= COPIED else None
 
 
+def _is_whole(cls: type) -> bool:
+    """Whether ``with_gradient`` of a loss belongs to its mean, and was not inherited past one of its own."""
+    mro = cls.__mro__
+    owner = next((c for c in mro if "with_gradient" in vars(c)), None)
+    own = mro[: mro.index(owner)] if owner is not None else mro
+    return owner is not None and not any(name in vars(c) for c in own for name in ("mean", "__call__"))
+
+
 class StepPlan:
     """Loss and gradient of a perceptron for batches of one shape.
 
@@ -84,6 +93,7 @@ class StepPlan:
 
     def __init__(self, model: Any, gradient: GradientVector, loss: Any, x: Array) -> None:
         self._loss = loss
+        self._may_at_once = _is_whole(type(loss))
         self._gradient = gradient
         self._kernels: Any = kernels_of(x)
         self._layers = [
@@ -106,11 +116,14 @@ class StepPlan:
             elif layer.bias is not None:
                 out += layer.bias
             h = out
-        at_once = self._loss.with_gradient(h, y) if weight is None else None
+        at_once = self._loss.with_gradient(h, y) if self._may_at_once and weight is None else None
         loss, g = self._head(h, y, weight) if at_once is None else at_once
-        for i in range(len(layers) - 1, -1, -1):
+        last = len(layers) - 1
+        for i in range(last, -1, -1):
             layer = layers[i]
-            if layer.relu:
+            if layer.relu and i == last:  # what the loss gives may belong to somebody, or be a view
+                g = kernels.relu_backward(g, layer.out)
+            elif layer.relu:
                 kernels.mask_in_place(g, layer.out)
             matmul_into(layer.to_weight, (layers[i - 1].out if i else x).T, g)
             if layer.to_bias is not None:
@@ -131,6 +144,8 @@ class StepPlan:
         if type(loss) is not Variable or loss.node.level != level:  # it does not depend on the outputs
             return plain_value(loss), array_namespace(out).zeros_like(out)
         value = loss.data
+        if value.shape != ():
+            raise GradientError(f"the loss has shape {tuple(value.shape)}, expected a 0-d array")
         backpropagate([(loss.node, kernels_of(value).one(value))], array_namespace(value))
         return value, leaf.gradient
 

@@ -95,6 +95,42 @@ def test_with_weights_of_the_examples():
     np.testing.assert_array_equal(a, b)
 
 
+class Doubled(lk.losses.CrossEntropy):
+    """A mean of its own above a loss that has its gradient in one pass."""
+
+    def mean(self, y_pred, y_true):
+        return 2.0 * super().mean(y_pred, y_true)
+
+
+class Turned(lk.losses.Loss):
+    """Its gradient is a transposed view, and with ``reduction`` none it has no mean."""
+
+    def per_example(self, y_pred, y_true):
+        xp = lk.array_namespace(y_pred)
+        return xp.sum(
+            xp.permute_dims(xp.permute_dims(y_pred, (1, 0)) * NUMBERS[: len(y_true)].T, (1, 0)), axis=1
+        )
+
+
+@pytest.mark.parametrize("loss", [Doubled(), Turned()])
+def test_losses_of_ones_own(loss):
+    target = LABELS if isinstance(loss, Doubled) else NUMBERS
+    trainers = []
+    for planned in (True, False):
+        trainer = lk.Trainer(network(), loss, "sgd:lr=0.1", seed=3)
+        assert trainer._plannable
+        trainer._plannable = planned
+        trainer.step(X, target)
+        trainers.append(trainer)
+    np.testing.assert_array_equal(trainers[0].parameters.theta, trainers[1].parameters.theta)
+
+
+def test_a_loss_that_is_no_number_is_refused():
+    trainer = lk.Trainer(network(), lk.losses.MSE(reduction="none"))
+    with pytest.raises(lk.errors.GradientError, match="expected a 0-d array"):
+        trainer.step(X, NUMBERS)
+
+
 @pytest.mark.parametrize(
     "model",
     [

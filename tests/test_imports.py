@@ -61,7 +61,9 @@ MODULES = dict(files())
 
 def needs_numba(module):
     """Whether a module holds what Numba compiles."""
-    return module.startswith(("learnkit.backends.compiled_", "learnkit.backends.numba_"))
+    return module.startswith(
+        ("learnkit.backends.compiled_", "learnkit.backends.numba_", "learnkit.backends.native.")
+    )
 
 
 def part_of(module):

@@ -20,7 +20,7 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-__all__ = ["SMALL_PRODUCT", "threads_for"]
+__all__ = ["SMALL_PRODUCT", "controller", "threads_for"]
 
 #: Multiplications of numbers up to which a product is computed on one thread.
 SMALL_PRODUCT = 16_000_000
@@ -35,15 +35,15 @@ def threads_for(multiplications: int) -> AbstractContextManager[Any]:
     """
     if multiplications > SMALL_PRODUCT or any(os.environ.get(name) for name in _CHOSEN_BY):
         return nullcontext()
-    controller = _controller()
-    if controller is None:
+    libraries = controller()
+    if libraries is None:
         return nullcontext()
-    limited: AbstractContextManager[Any] = controller.limit(limits=1, user_api="blas")
+    limited: AbstractContextManager[Any] = libraries.limit(limits=1, user_api="blas")
     return limited
 
 
 @functools.cache
-def _controller() -> Any:
+def controller() -> Any:
     """What sets the number of threads of the libraries that are loaded; ``None`` without threadpoolctl."""
     if importlib.util.find_spec("threadpoolctl") is None:
         return None

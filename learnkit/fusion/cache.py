@@ -65,8 +65,9 @@ def _stamp() -> str:
     import numba
     import numpy
 
-    functions = (Path(__file__).parents[1] / "backends" / "numba_functions.py").read_bytes()
-    digest = hashlib.sha256(functions).hexdigest()[:16]
+    package = Path(__file__).parents[1]
+    called = (package / "backends" / "numba_functions.py", package / "backends" / "native" / "intrinsics.py")
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in called)).hexdigest()[:16]
     return f"numba {numba.__version__}, numpy {numpy.__version__}, functions {digest}"
 
 

@@ -23,11 +23,28 @@ import numba
 import numpy as np
 
 from learnkit.backends.numba_functions import *
+from learnkit.backends.native.intrinsics import pointer
 """
+#: What a team of threads calls (``backends.native``): the same kernel, with its arguments at an address.
+_ENTRY = """
+
+@numba.cfunc(numba.void(numba.intp, numba.intp, numba.intp), cache=True, error_model='numpy')
+def entry(lo, hi, address):
+    x = numba.carray(pointer(address, np.int64(0)), {count})
+    s = numba.carray(pointer(address, np.float64(0)), {count})
+    kernel(lo, hi, {arguments})
+"""
+#: Whose arrays an entry can be given: numbers of these dtypes lie in memory as in registers.
+_ENTERED = frozenset(
+    ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+)
 
 
 def numba_source(trace: Trace, targets: tuple[int | None, ...]) -> str:
     """Source of ``kernel(lo, hi, *arrays, *new, *scalars)`` for elements (or chunks of a sum) lo to hi.
+
+    Where all dtypes allow it, there is also ``entry(lo, hi, address)`` for the same with its arguments at an
+    address: the number of elements, that of chunks, addresses of arrays, and scalars.
 
     Args:
         trace: what to compute.
@@ -53,10 +70,24 @@ def numba_source(trace: Trace, targets: tuple[int | None, ...]) -> str:
     parameters = ", ".join(["lo", "hi", *arrays, *new, *scalars])
     types = ", ".join(["numba.intp", "numba.intp", *signature])
     text = "".join(f"    {line}\n" for line in (*lines, *body))
+    dtypes = [str(trace.arguments[i].dtype) for i in written.used]
+    lengths = ["x[0]" if trace.arguments[i].full else "1" for i in written.used]
+    dtypes += ["float64"] if trace.reduction else [str(trace.outputs[int(o[1:])].dtype) for o in new]
+    lengths += ["x[1]"] if trace.reduction else ["x[0]"] * len(new)
+    entry = _entry(dtypes, lengths, len(scalars)) if _ENTERED.issuperset(dtypes) else ""
     return (
         f"{_HEAD}\n\n@numba.njit([numba.void({types})], cache=True, nogil=True, error_model='numpy')\n"
-        f"def kernel({parameters}):\n{text}"
+        f"def kernel({parameters}):\n{text}{entry}"
     )
+
+
+def _entry(dtypes: list[str], lengths: list[str], scalars: int) -> str:
+    arguments = [
+        f"numba.carray(pointer(x[{2 + i}], np.{dtype}(0)), {length})"
+        for i, (dtype, length) in enumerate(zip(dtypes, lengths, strict=True))
+    ]
+    arguments += [f"s[{2 + len(dtypes) + i}]" for i in range(scalars)]
+    return _ENTRY.format(count=2 + len(arguments), arguments=", ".join(arguments))
 
 
 def _array(dtype: str) -> str:

@@ -6,6 +6,7 @@ the outputs that overwrite nothing, or the value of a sum.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,7 @@ from learnkit.fusion.emit_numba import CHUNK, numba_source
 from learnkit.fusion.emit_numpy import numpy_source
 from learnkit.fusion.trace import Trace
 
-__all__ = ["Launch", "launch_for", "library_of"]
+__all__ = ["Bound", "Launch", "launch_for", "library_of"]
 
 Launch = Callable[[list[Array], tuple[Any, ...]], Any]
 
@@ -71,19 +72,22 @@ def _used(source: str, trace: Trace) -> list[int]:
 
 def _numba_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
     source = numba_source(trace, targets)
-    kernel = cache.loaded(source).kernel
+    made = cache.loaded(source)
+    kernel, over = made.kernel, _shared(made)
     used = _used(source, trace)
     first = _full_arguments(trace)[0]
     new = tuple(y.dtype for y, target in zip(trace.outputs, targets, strict=True) if target is None)
     if trace.reduction:
-        return _summed(kernel, trace, used, first, CHUNK, lambda lo, hi: (lo, hi))
+        return _summed(kernel, trace, used, first, CHUNK, lambda lo, hi: (lo, hi), over)
 
     def launch_in_place(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
         n = arrays[first].shape[0]  # an update is bound to vectors that are as the kernel takes them
         if n < SHARED:
             kernel(0, n, *arrays, *scalars)
+        elif type(arrays) is Bound:
+            arrays.prepared(over, n, len(scalars)).run(scalars)
         else:
-            threads.share(lambda lo, hi: kernel(lo, hi, *arrays, *scalars), n)
+            over(n, (n, 0), arrays, len(scalars)).run(scalars)
         return []
 
     if not new and used == list(range(len(trace.arguments))):
@@ -94,14 +98,51 @@ def _numba_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
         flat = [_flat(arrays[i]) for i in used]
         made = [np.empty(shape, dtype) for dtype in new]
         n = arrays[first].size
-        arguments = (*flat, *[m.reshape(-1) for m in made], *scalars) if new else (*flat, *scalars)
+        if new:
+            flat += [m.reshape(-1) for m in made]
         if n < SHARED:
-            kernel(0, n, *arguments)
+            kernel(0, n, *flat, *scalars)
         else:
-            threads.share(lambda lo, hi: kernel(lo, hi, *arguments), n)
+            over(n, (n, 0), flat, len(scalars)).run(scalars)
         return made
 
     return launch
+
+
+class Bound(list[Any]):
+    """The arrays of a launch that is made many times for the same ones."""
+
+    _over: Any = None
+    _made: Any = None
+
+    def prepared(self, over: Callable[..., Any], n: int, scalars: int) -> Any:
+        """What ``over`` makes for these arrays: once."""
+        if self._over is not over:
+            self._over, self._made = over, over(n, (n, 0), self, scalars)
+        return self._made
+
+
+class _ByCalls:
+    """A kernel without an entry, as :class:`learnkit.backends.native.share.Shared`."""
+
+    def __init__(
+        self, kernel: Any, n: int, counts: Any, arrays: list[Array], scalars: int, grain: int = 64
+    ) -> None:
+        self._kernel, self._n, self._arrays, self._grain = kernel, n, arrays, grain
+
+    def run(self, scalars: tuple[Any, ...]) -> None:
+        """Call it for all parts."""
+        arguments = (*self._arrays, *scalars)
+        threads.share(lambda lo, hi: self._kernel(lo, hi, *arguments), self._n, self._grain)
+
+
+def _shared(made: Any) -> Callable[..., Any]:
+    """How threads share a compiled kernel: ``(parts, counts, arrays, number of scalars)`` to what runs."""
+    if hasattr(made, "entry"):
+        from learnkit.backends.native.share import Shared
+
+        return functools.partial(Shared, made.entry.address)
+    return functools.partial(_ByCalls, made.kernel)
 
 
 def _block_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
@@ -139,6 +180,7 @@ def _summed(
     first: int,
     chunk: int,
     part: Callable[[int, int], tuple[Any, Any]],
+    over: Callable[..., Any] | None = None,
 ) -> Launch:
     """A sum or mean: partial sums of fixed chunks in double precision, added in their order."""
     dtype = trace.outputs[0].dtype.type
@@ -148,11 +190,11 @@ def _summed(
         n = arrays[first].size
         chunks = -(-n // chunk)
         sums = np.zeros(chunks)
-        arguments = (*(_flat(arrays[i]) for i in used), sums, *scalars)
-        if n < SHARED or part is _block_starts:
-            kernel(*part(0, chunks), *arguments)
+        flat = [*(_flat(arrays[i]) for i in used), sums]
+        if n < SHARED or over is None:
+            kernel(*part(0, chunks), *flat, *scalars)
         else:
-            threads.share(lambda lo, hi: kernel(lo, hi, *arguments), chunks, 1)
+            over(chunks, (n, chunks), flat, len(scalars), 1).run(scalars)
         total = math.fsum(sums.tolist()) if chunks > 1 and np.isfinite(sums).all() else float(sums.sum())
         return dtype(total / n if mean else total)
 

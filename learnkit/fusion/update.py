@@ -10,7 +10,7 @@ import numpy as np
 from learnkit.backends.base import Array
 from learnkit.backends.engine import engine
 from learnkit.fusion.fused import Kernel
-from learnkit.fusion.launch import library_of
+from learnkit.fusion.launch import Bound, library_of
 from learnkit.fusion.options import code_of, options_of, shadow
 from learnkit.fusion.trace import Argument
 
@@ -25,7 +25,7 @@ class FusedUpdate:
 
     def __init__(self, kernel: Kernel, vectors: list[Array], numbers: Mapping[str, float]) -> None:
         self._kernel = kernel
-        self._vectors = vectors
+        self._vectors = Bound(vectors)
         self._numbers = numbers
         self._shape = vectors[0].shape
 

@@ -77,12 +77,17 @@ class CrossEntropy(ClassLoss):
         return super().mean(y_pred, y_true)
 
     def with_gradient(self, y_pred: Array, y_true: Array) -> tuple[Array, Array] | None:
-        plain = self.weight is None and not self.label_smoothing and self.reduction == "mean"
-        if not plain or not self._are_plain(y_pred, y_true):
-            return None
+        return (
+            kernels_of(y_pred).cross_entropy_step(y_pred, y_true) if self.is_plain(y_pred, y_true) else None
+        )
+
+    def is_plain(self, y_pred: Array, y_true: Array) -> bool:
+        """Whether it is the mean over rows of ``-log softmax(z)[label]``, where every class counts."""
+        if self.weight is not None or self.label_smoothing or self.reduction != "mean":
+            return False
         if self.ignore_index is not None and 0 <= self.ignore_index < y_pred.shape[1]:
-            return None
-        return kernels_of(y_pred).cross_entropy_step(y_pred, y_true)
+            return False
+        return self._are_plain(y_pred, y_true)
 
     def _are_plain(self, y_pred: Array, y_true: Array) -> bool:
         """Whether logits are (batch, classes) and targets class numbers (batch,)."""

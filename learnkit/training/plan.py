@@ -22,7 +22,7 @@ from learnkit.nn.linear import Linear
 from learnkit.nn.mlp import MLP
 from learnkit.nn.module import Module, Parameter
 
-__all__ = ["ForwardPlan", "StepPlan", "fits", "plannable"]
+__all__ = ["ForwardPlan", "Layer", "StepPlan", "fits", "plannable"]
 
 
 #: Kernels that a plan stands for: where one of them is replaced, the tape is taken, which asks for it.
@@ -50,10 +50,12 @@ def plannable(model: Module, kernels: Any, width: int | None = None) -> bool:
     return len(leaves) == expected > 0 and all(type(leaf) is Parameter for leaf in leaves)
 
 
-class _Layer:
+class Layer:
     """One affine layer with what follows it: its arrays, and room for what a step computes."""
 
-    def __init__(self, name: str, relu: bool, model: Module, gradient: GradientVector, rows: int) -> None:
+    def __init__(
+        self, name: str, relu: bool, model: Module, gradient: GradientVector, rows: int, inner: bool
+    ) -> None:
         leaves: dict[str, Any] = dict(model.parameters())
         views = gradient.views
         self.relu = relu
@@ -66,11 +68,13 @@ class _Layer:
         xp: Any = array_namespace(self.weight)
         dtype = self.weight.dtype
         self.out = xp.empty((rows, outputs), dtype=dtype)
-        self.back = xp.empty((rows, inputs), dtype=dtype)
+        self.back = xp.empty((rows, inputs), dtype=dtype) if inner else None
         if relu and not has_bias:
             self.bias = xp.zeros((outputs,), dtype=dtype)
-        # As in the kernel product_with_transpose.
-        self.transposed = xp.empty((outputs, inputs), dtype=dtype) if self.weight.size <= COPIED else None
+        #: For a copy of the weights, transposed, as in the kernel product_with_transpose: where their
+        #: gradient comes only afterwards.
+        copied = inner and self.weight.size <= COPIED
+        self.transposed = xp.reshape(self.to_weight, (outputs, inputs)) if copied else None
 
 
 def _is_whole(cls: type) -> bool:
@@ -96,8 +100,8 @@ class StepPlan:
         self._may_at_once = _is_whole(type(loss))
         self._gradient = gradient
         self._kernels: Any = kernels_of(x)
-        self._layers = [
-            _Layer(str(i), type(after) is ReLU, model, gradient, x.shape[0])
+        self.layers = [
+            Layer(str(i), type(after) is ReLU, model, gradient, x.shape[0], i > 0)
             for i, (layer, after) in enumerate(zip(model.layers, (*model.layers[1:], None), strict=True))
             if type(layer) is Linear
         ]
@@ -105,7 +109,7 @@ class StepPlan:
     def value_and_grad(self, x: Array, y: Array, weight: Array | None) -> Array:
         """The loss of a batch, with its gradient in the gradient's vector."""
         self._gradient.check()
-        kernels, layers = self._kernels, self._layers
+        kernels, layers = self._kernels, self.layers
         matmul_into = kernels.matmul_into
         h = x
         for layer in layers:
@@ -116,8 +120,7 @@ class StepPlan:
             elif layer.bias is not None:
                 out += layer.bias
             h = out
-        at_once = self._loss.with_gradient(h, y) if self._may_at_once and weight is None else None
-        loss, g = self._head(h, y, weight) if at_once is None else at_once
+        loss, g = self._loss_of(h, y, weight)
         last = len(layers) - 1
         for i in range(last, -1, -1):
             layer = layers[i]
@@ -125,19 +128,26 @@ class StepPlan:
                 g = kernels.relu_backward(g, layer.out)
             elif layer.relu:
                 kernels.mask_in_place(g, layer.out)
-            matmul_into(layer.to_weight, (layers[i - 1].out if i else x).T, g)
-            if layer.to_bias is not None:
-                kernels.column_sums_into(layer.to_bias, g)
+            before = None
             if i:
                 transposed = layer.weight.T
                 if layer.transposed is not None:
                     layer.transposed[...] = transposed
                     transposed = layer.transposed
-                g = matmul_into(layer.back, g, transposed)
+                before = matmul_into(layer.back, g, transposed)
+            matmul_into(layer.to_weight, (layers[i - 1].out if i else x).T, g)
+            if layer.to_bias is not None:
+                kernels.column_sums_into(layer.to_bias, g)
+            g = before
         return loss
 
-    def _head(self, out: Array, y: Array, weight: Array | None) -> tuple[Array, Array]:
-        """The loss of the outputs and its gradient with respect to them, by the tape."""
+    def _loss_of(self, out: Array, y: Array, weight: Array | None) -> tuple[Array, Array]:
+        """The loss of the outputs and its gradient with respect to them: in one pass, or by the tape."""
+        if self._may_at_once and weight is None:
+            at_once = self._loss.with_gradient(out, y)
+            if at_once is not None:
+                loss_and_gradient: tuple[Array, Array] = at_once
+                return loss_and_gradient
         level = new_level()
         leaf = Leaf(level)
         loss = self._loss(Variable(out, leaf), y, weight)

@@ -24,6 +24,7 @@ from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.components import component, named_metrics
 from learnkit.training.history import History
+from learnkit.training.native_plan import step_plan
 from learnkit.training.plan import ForwardPlan, StepPlan, fits, plannable
 from learnkit.training.rows import Rows, as_features, augmented, check_at_least_one, place
 from learnkit.training.saved import Saved
@@ -267,7 +268,7 @@ class Trainer(Weights, Saved):
             known = self._plans[x.shape] = (
                 layers,
                 self.loss,
-                StepPlan(self.model, self.gradient, self.loss, x),
+                step_plan(self.model, self.gradient, self.loss, x),
             )
         return known[2]
 

@@ -51,12 +51,12 @@ def test_the_user_has_the_last_word(several, monkeypatch, name):
 
 def test_without_threadpoolctl_nothing_happens(several, monkeypatch):
     monkeypatch.setattr(blas.importlib.util, "find_spec", lambda name: None)
-    blas._controller.cache_clear()
+    blas.controller.cache_clear()
     try:
         with blas.threads_for(1):
             assert threads() == several
     finally:
-        blas._controller.cache_clear()
+        blas.controller.cache_clear()
 
 
 class Threads(lk.Callback):

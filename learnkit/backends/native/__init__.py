@@ -1,0 +1,1 @@
+"""Compiled programs for NumPy arrays, and the threads that run them. Needs the extra ``fast``."""

@@ -1,0 +1,50 @@
+"""One compiled call over many elements, shared by the team of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from learnkit.backends.native.team import team
+
+__all__ = ["Shared"]
+
+#: Parts for each thread. With more than one, a thread that is late leaves its parts to the others.
+_PARTS = 4
+
+
+class Shared:
+    """A compiled call with its arguments, which threads share.
+
+    Args:
+        address: of ``f(low, high, arguments)``. The arguments are ``counts``, the addresses of ``arrays``,
+            and numbers that each run gives.
+        n: how many elements, or groups of them, there are.
+        counts, arrays: the first arguments. The arrays are kept.
+        scalars: how many numbers follow.
+        grain: a part is a multiple of it, but for the last.
+    """
+
+    def __init__(
+        self,
+        address: int,
+        n: int,
+        counts: Sequence[int],
+        arrays: Sequence[Any],
+        scalars: int,
+        grain: int = 64,
+    ) -> None:
+        self._arrays = arrays
+        first = len(counts) + len(arrays)
+        self._numbers = np.empty(first + scalars, np.int64)
+        self._numbers[:first] = [*counts, *[a.ctypes.data for a in arrays]]
+        self._scalars = self._numbers.view(np.float64)[first:]
+        each = -(-n // (team().count * _PARTS * grain)) * grain
+        self._table = np.array([[address, self._numbers.ctypes.data, n, each, 1]], np.int64)
+
+    def run(self, scalars: Sequence[float]) -> None:
+        """Call it for all parts."""
+        self._scalars[:] = scalars
+        team().run(self._table)

@@ -1,0 +1,87 @@
+"""The planned step of a perceptron as compiled programs, for NumPy with the extra ``fast``.
+
+What :class:`~learnkit.training.plan.StepPlan` calls one by one is here one program
+(``learnkit.backends.native``), whose parts threads share without going back to Python.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from learnkit.backends.base import Array, array_namespace
+from learnkit.backends.compiled_rows import plain
+from learnkit.backends.engine import engine
+from learnkit.losses.classification import CrossEntropy
+from learnkit.nn.gradient import GradientVector
+from learnkit.training.plan import StepPlan
+
+__all__ = ["step_plan"]
+
+#: Rows up to which column sums in float32 are exact to 1e-6.
+_TALL = 16384
+#: Kernels that the program of a cross-entropy stands for.
+_ENTROPY = frozenset(("cross_entropy_step", "softmax_cross_entropy", "mean_softmax_cross_entropy"))
+
+
+def step_plan(model: Any, gradient: GradientVector, loss: Any, x: Array) -> StepPlan:
+    """The plan that suits: of compiled programs where they can be had."""
+    plan = StepPlan(model, gradient, loss, x)
+    suits = plan.layers[0].weight.dtype.char in "fd" and 0 < x.shape[0] <= _TALL
+    if not suits or engine() != "numba" or plan.layers[-1].relu:
+        return plan
+    if any(0 in layer.weight.shape for layer in plan.layers):
+        return plan
+    from learnkit.backends.native.blas import blas
+
+    return plan if blas() is None else NativePlan(model, gradient, loss, x)
+
+
+class NativePlan(StepPlan):
+    """A :class:`~learnkit.training.plan.StepPlan` in compiled programs."""
+
+    def __init__(self, model: Any, gradient: GradientVector, loss: Any, x: Array) -> None:
+        super().__init__(model, gradient, loss, x)
+        from learnkit.backends.native.blas import blas
+        from learnkit.backends.native.perceptron import Perceptron
+
+        library: Any = blas()
+        self._perceptron = Perceptron(self.layers, x.shape[0], library)
+        self._may_be_whole = self._may_at_once and type(loss).with_gradient is CrossEntropy.with_gradient
+        self._whole_for: dict[int, Any] = {}
+        xp = array_namespace(x)
+        self._value = xp.empty((1,), dtype=x.dtype)
+        self._outside = xp.zeros((1,), dtype=xp.int8)
+
+    def value_and_grad(self, x: Array, y: Array, weight: Array | None) -> Array:
+        self._gradient.check()
+        x, out = plain(x), self.layers[-1].out
+        whole = self._may_be_whole and weight is None and self._loss.is_plain(out, y)
+        if whole and _ENTROPY.isdisjoint(self._kernels.__dict__):
+            self._whole(y.dtype.itemsize).run(x, plain(y))
+            if not self._outside[0]:
+                return self._value[0]
+            self._outside[0] = 0  # the tape says what is wrong, or leaves those rows out
+        else:
+            self._forward.run(x)
+        loss, g = self._loss_of(out, y, weight)
+        self._backward.run(x, plain(g))
+        return loss
+
+    def _whole(self, label_bytes: int) -> Any:
+        known = self._whole_for.get(label_bytes)
+        if known is None:
+            out = self.layers[-1].out
+            xp = array_namespace(out)
+            losses, g = xp.empty((out.shape[0],), dtype=out.dtype), xp.empty(out.shape, dtype=out.dtype)
+            known = self._perceptron.whole(label_bytes, losses, g, self._outside, self._value)
+            self._whole_for[label_bytes] = known
+        return known
+
+    @functools.cached_property
+    def _forward(self) -> Any:
+        return self._perceptron.forward()
+
+    @functools.cached_property
+    def _backward(self) -> Any:
+        return self._perceptron.backward()

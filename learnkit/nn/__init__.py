@@ -78,9 +78,10 @@ from learnkit.nn.embedding import Embedding
 from learnkit.nn.function import Lambda
 from learnkit.nn.gradient import GradientVector
 from learnkit.nn.layer_norm import GroupNorm, LayerNorm, RMSNorm
+from learnkit.nn.leaves import Buffer, Parameter
 from learnkit.nn.linear import Bilinear, Linear, linear
 from learnkit.nn.mlp import MLP
-from learnkit.nn.module import Buffer, Module, Parameter
+from learnkit.nn.module import Module
 from learnkit.nn.noise import GaussianDropout, GaussianNoise
 from learnkit.nn.pooling import (
     AdaptiveAvgPool1d,

@@ -10,7 +10,8 @@ from learnkit.backends.base import Array, array_namespace, size_of
 from learnkit.checks import at_least, positive
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.nn.init import Ones, Zeros
-from learnkit.nn.module import Buffer, Module, Parameter
+from learnkit.nn.leaves import Buffer, Parameter
+from learnkit.nn.module import Module
 from learnkit.nn.scope import TrainingScope, current_scope, training
 
 __all__ = ["BatchNorm1d", "BatchNorm2d", "InstanceNorm1d", "InstanceNorm2d", "update_statistics"]

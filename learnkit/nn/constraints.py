@@ -13,7 +13,8 @@ from typing import Any
 from learnkit.backends.base import Array, array_namespace
 from learnkit.checks import positive
 from learnkit.errors import ArgumentError
-from learnkit.nn.module import Module, Parameter
+from learnkit.nn.leaves import Parameter
+from learnkit.nn.module import Module
 from learnkit.plugins import registry
 
 __all__ = ["Constraint", "MaxNorm", "NonNegative", "UnitNorm", "apply_constraints", "constrained"]

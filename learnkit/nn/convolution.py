@@ -12,7 +12,8 @@ from learnkit.checks import at_least, check_flag, one_of
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.nn.constraints import Constraint, constraint_of
 from learnkit.nn.init import HeUniform, Initializer, Uniform
-from learnkit.nn.module import UNKNOWN, Module, Parameter, finding_sizes
+from learnkit.nn.leaves import UNKNOWN, Parameter, finding_sizes
+from learnkit.nn.module import Module
 from learnkit.nn.windows import (
     PADDING_MODES,
     Sizes,

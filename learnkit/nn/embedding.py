@@ -11,7 +11,8 @@ from learnkit.checks import at_least
 from learnkit.errors import ArgumentError
 from learnkit.nn.constraints import Constraint, constraint_of
 from learnkit.nn.init import Initializer
-from learnkit.nn.module import Module, Parameter
+from learnkit.nn.leaves import Parameter
+from learnkit.nn.module import Module
 from learnkit.plugins import registry
 
 __all__ = ["Embedding"]

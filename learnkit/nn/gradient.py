@@ -9,7 +9,8 @@ from learnkit.autodiff.tape import Leaf, backpropagate, new_level
 from learnkit.autodiff.variable import Variable
 from learnkit.backends.base import Array, array_namespace, kernels_of
 from learnkit.errors import ArgumentError, GradientError
-from learnkit.nn.module import Module, substituting
+from learnkit.nn.leaves import substituting
+from learnkit.nn.module import Module
 from learnkit.nn.vector import ParameterVector
 
 __all__ = ["GradientVector"]

@@ -9,7 +9,8 @@ from learnkit.backends.base import array_namespace, size_of
 from learnkit.checks import at_least, positive
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.nn.init import Ones, Zeros
-from learnkit.nn.module import Module, Parameter
+from learnkit.nn.leaves import Parameter
+from learnkit.nn.module import Module
 
 __all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
 

@@ -10,7 +10,8 @@ from learnkit.checks import at_least
 from learnkit.errors import ShapeError
 from learnkit.nn.constraints import Constraint, constraint_of
 from learnkit.nn.init import HeNormal, Initializer, Zeros
-from learnkit.nn.module import UNKNOWN, Module, Parameter, finding_sizes
+from learnkit.nn.leaves import UNKNOWN, Parameter, finding_sizes
+from learnkit.nn.module import Module
 from learnkit.plugins import registry
 
 __all__ = ["Bilinear", "Linear", "linear"]

@@ -1,157 +1,39 @@
 """Module: a tree of named leaves and a forward function.
 
-A layer creates :class:`Parameter` and :class:`Buffer` objects in ``__init__``: these *describe* its
-arrays. The arrays come into being when a trainer, or :func:`~learnkit.nn.vector.initialize`, lays out
-the whole model. From then on reading ``self.weight`` gives the array, and inside a differentiation
-the variable that stands for it, so a forward function is plain array code.
+A layer creates its leaves (:mod:`learnkit.nn.leaves`) in ``__init__``. Once the model is laid out, reading
+``self.weight`` gives the array, and inside a differentiation the variable that stands for it, so a forward
+function is plain array code.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import array_api_compat
 
 from learnkit.backends.base import Array, array_namespace
 from learnkit.errors import ArgumentError, CheckpointError, ShapeError, did_you_mean
+from learnkit.nn.leaves import (
+    STANDING_IN,
+    SUBSTITUTED,
+    UNKNOWN,
+    Buffer,
+    Derived,
+    Leaf,
+    Parameter,
+    array_of,
+    fits,
+    frozen_count,
+    hint_for,
+    in_force,
+    substituting,
+)
 
-if TYPE_CHECKING:
-    from learnkit.nn.constraints import Constraint
-
-__all__ = ["Buffer", "Module", "Parameter"]
-
-_substituted: ContextVar[dict[Leaf, Array] | None] = ContextVar("learnkit_substituted", default=None)
-_standing_in: ContextVar[Callable[[Leaf], Array] | None] = ContextVar("learnkit_standing_in", default=None)
-
-#: In the shape of a leaf: a length that the first batch will tell.
-UNKNOWN: Any = None
-
-
-class Leaf:
-    """A named array of a model: its shape, how it starts, and, once initialised, the array itself.
-
-    Args:
-        shape: of the array. A length of ``None`` is not known yet: the layer learns it from its first input,
-            or from arrays that are loaded.
-        init: an initializer ``(shape, seed, stream) -> host array``; see ``learnkit.nn.init``.
-
-    Attributes:
-        array: the array, or ``None`` before initialisation. For parameters a view of one long vector.
-    """
-
-    __slots__ = ("array", "init", "shape")
-
-    def __init__(self, shape: tuple[int, ...], init: Callable[..., Any]) -> None:
-        if not all(n is UNKNOWN or (isinstance(n, int) and n >= 0) for n in shape):
-            raise ArgumentError(f"shape is {shape!r}, expected a tuple of integers >= 0")
-        self.shape = tuple(shape)
-        self.init = init
-        self.array: Array | None = None
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(shape={self.shape})"
-
-
-class Parameter(Leaf):
-    """A leaf that is learned: it has a gradient and an optimizer moves it.
-
-    Args:
-        shape, init: as for every leaf.
-        constraint: what its values are brought back to after each update, such as
-            :class:`~learnkit.nn.NonNegative`; see :func:`~learnkit.nn.apply_constraints`.
-
-    Attributes:
-        trainable: whether it moves; see :meth:`Module.freeze`. A ``Trainer`` takes note before its next step.
-    """
-
-    __slots__ = ("_trainable", "constraint")
-
-    def __init__(
-        self, shape: tuple[int, ...], init: Callable[..., Any], constraint: Constraint | None = None
-    ) -> None:
-        super().__init__(shape, init)
-        self.constraint = constraint
-        self._trainable = True
-
-    @property
-    def trainable(self) -> bool:
-        """Whether an optimizer moves it."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        _frozen_count[0] += 1
-
-
-#: How often any parameter was frozen or thawed: what a trainer compares before a step.
-_frozen_count = [0]
-
-
-def frozen_count() -> int:
-    """How often any parameter was frozen or thawed so far."""
-    return _frozen_count[0]
-
-
-class Buffer(Leaf):
-    """A leaf that belongs to the model and its checkpoints but is not learned, such as a running mean."""
-
-    __slots__ = ()
-
-
-class Derived(Leaf):
-    """A leaf that is computed from others when it is read; it is neither learned nor saved.
-
-    Args:
-        shape: of the value.
-        compute: gives the value, of the leaves that it reads as they are at that moment.
-    """
-
-    __slots__ = ("compute",)
-
-    def __init__(self, shape: tuple[int, ...], compute: Callable[[], Array]) -> None:
-        super().__init__(shape, _no_start)
-        self.compute = compute
-
-
-def _no_start(*args: Any, **options: Any) -> Any:
-    raise TypeError("a derived leaf has no start values")
-
-
-class substituting:  # noqa: N801  (used like a function; a class is three times faster than a generator)
-    """Within the block, and this thread or task, the leaves that are keys read as the given values."""
-
-    __slots__ = ("_token", "_values")
-
-    def __init__(self, values: dict[Any, Array]) -> None:
-        self._values = values
-
-    def __enter__(self) -> None:
-        outer = _substituted.get()
-        self._token = _substituted.set({**outer, **self._values} if outer else self._values)
-
-    def __exit__(self, *exc: object) -> None:
-        _substituted.reset(self._token)
-
-
-@contextmanager
-def standing_in(make: Callable[[Leaf], Array]) -> Iterator[None]:
-    """Within the block leaves without arrays read as ``make(leaf)``: a model can be run for its shapes."""
-    token = _standing_in.set(make)
-    try:
-        yield
-    finally:
-        _standing_in.reset(token)
-
-
-def finding_sizes() -> bool:
-    """Whether the model is being run for its shapes only: layers take unknown lengths from their input."""
-    return _standing_in.get() is not None
+__all__ = ["Buffer", "Module", "Parameter", "frozen_count"]
 
 
 class Module:
@@ -206,18 +88,20 @@ class Module:
         if leaf is None:
             close = did_you_mean(name, leaves)
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{close}")
-        substituted = _substituted.get()  # as in _in_force, without the call: a step reads every leaf
+        substituted = SUBSTITUTED.get()  # as in in_force, without the call: a step reads every leaf
         value = None if substituted is None else substituted.get(leaf)
         if value is None:
             value = leaf.array
         if value is None:
             if isinstance(leaf, Derived):
                 return leaf.compute()
-            make = _standing_in.get()
+            make = STANDING_IN.get()
             if make is not None:
                 return make(leaf)
             where = f"{self._path}.{name}" if self._path else name
-            raise ArgumentError(f"leaf {where!r} of {type(self).__name__} has no array yet", hint=_hint(leaf))
+            raise ArgumentError(
+                f"leaf {where!r} of {type(self).__name__} has no array yet", hint=hint_for(leaf)
+            )
         return value
 
     def _assign(self, name: str, value: Any) -> None:
@@ -229,7 +113,7 @@ class Module:
                 hint="set what it is computed from",
             )
         shape = getattr(value, "shape", None)
-        if shape is None or not _fits(tuple(shape), leaf):
+        if shape is None or not fits(tuple(shape), leaf):
             got = type(value).__name__ if shape is None else tuple(shape)
             raise ShapeError(f"leaf {name!r} of {type(self).__name__} has shape {leaf.shape}, got {got}")
         if leaf.array is None:
@@ -283,7 +167,7 @@ class Module:
 
     def arrays(self) -> dict[str, Array]:
         """The arrays of parameters and buffers by dotted path: what a checkpoint holds."""
-        return {path: _array(path, leaf, leaf.array) for path, leaf in self._all_leaves()}
+        return {path: array_of(path, leaf, leaf.array) for path, leaf in self._all_leaves()}
 
     def unknown_sizes(self) -> list[str]:
         """Paths of the leaves whose shape the first batch has to tell."""
@@ -302,7 +186,7 @@ class Module:
         wrong += [
             f"{p!r} has shape {tuple(arrays[p].shape)}, expected {leaf.shape}"
             for p, leaf in leaves.items()
-            if p in arrays and not _fits(tuple(arrays[p].shape), leaf)
+            if p in arrays and not fits(tuple(arrays[p].shape), leaf)
         ]
         if wrong:
             shown = "; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else "")
@@ -351,7 +235,7 @@ class Module:
 
         Inside a differentiation they are its variables, so that gradients of gradients work.
         """
-        return {path: _array(path, leaf, _in_force(leaf)) for path, leaf in self.parameters().items()}
+        return {path: array_of(path, leaf, in_force(leaf)) for path, leaf in self.parameters().items()}
 
     @contextmanager
     def substituted(self, values: dict[str, Array]) -> Iterator[None]:
@@ -386,34 +270,3 @@ class Module:
             for n, v in self.config().items()
         )
         return f"{type(self).__name__}({shown})"
-
-
-def _in_force(leaf: Leaf) -> Array | None:
-    """What the leaf reads as: what is substituted for it, else its array, if it has one yet."""
-    substituted = _substituted.get()
-    value = None if substituted is None else substituted.get(leaf)
-    return leaf.array if value is None else value
-
-
-def _array(path: str, leaf: Leaf, value: Array | None) -> Array:
-    if value is None:
-        raise ArgumentError(f"leaf {path!r} has no array yet", hint=_hint(leaf))
-    return value
-
-
-def _hint(leaf: Leaf) -> str:
-    if UNKNOWN in leaf.shape:
-        return (
-            "its size is taken from the first batch: give the model to a Trainer, which lays it out then, "
-            "or call learnkit.nn.initialize(model, x=batch)"
-        )
-    return "give the model to a Trainer, or call learnkit.nn.initialize(model, seed=0)"
-
-
-def _fits(shape: tuple[int, ...], leaf: Leaf) -> bool:
-    """Whether an array of that shape can be the leaf's."""
-    if leaf.shape == shape:
-        return True
-    if len(leaf.shape) != len(shape):
-        return False
-    return all(want in (n, UNKNOWN) for n, want in zip(shape, leaf.shape, strict=True))

@@ -14,7 +14,8 @@ from learnkit.backends.base import Array, Backend, array_namespace, backend_of, 
 from learnkit.backends.layout import Layout
 from learnkit.backends.random import stream_id
 from learnkit.errors import ArgumentError
-from learnkit.nn.module import Leaf, Module, standing_in
+from learnkit.nn.leaves import Leaf, standing_in
+from learnkit.nn.module import Module
 
 __all__ = ["Layout", "ParameterVector", "initialize"]
 

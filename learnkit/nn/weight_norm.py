@@ -7,7 +7,8 @@ from typing import Any
 from learnkit.autodiff import plain_value
 from learnkit.backends.base import Array, array_namespace
 from learnkit.errors import ArgumentError
-from learnkit.nn.module import UNKNOWN, Derived, Module, Parameter
+from learnkit.nn.leaves import UNKNOWN, Derived, Parameter
+from learnkit.nn.module import Module
 
 __all__ = ["WeightNorm"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from learnkit import nn
 from learnkit.errors import ArgumentError, ShapeError
-from learnkit.nn.module import Leaf
+from learnkit.nn.leaves import Leaf
 from learnkit.plugins import registry
 
 

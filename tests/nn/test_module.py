@@ -11,7 +11,7 @@ from learnkit import nn
 from learnkit.autodiff import grad
 from learnkit.backends import array_namespace
 from learnkit.errors import ArgumentError, CheckpointError, ShapeError
-from learnkit.nn.module import substituting
+from learnkit.nn.leaves import substituting
 
 
 def ones(shape):

@@ -10,7 +10,8 @@ from learnkit.backends.base import Array, array_namespace
 from learnkit.checks import check_number
 from learnkit.errors import ArgumentError, ShapeError
 from learnkit.nn.init import Constant
-from learnkit.nn.module import Module, Parameter
+from learnkit.nn.leaves import Parameter
+from learnkit.nn.module import Module
 from learnkit.nn.options import check_axis
 
 __all__ = [

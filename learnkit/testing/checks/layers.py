@@ -11,7 +11,8 @@ import numpy as np
 from learnkit.autodiff import plain_value
 from learnkit.errors import LearnkitError
 from learnkit.nn import Sequential, initialize
-from learnkit.nn.module import Buffer, Leaf, Module, Parameter
+from learnkit.nn.leaves import Buffer, Leaf, Parameter
+from learnkit.nn.module import Module
 from learnkit.nn.scope import training
 from learnkit.nn.shaping import Flatten
 from learnkit.plugins import registry

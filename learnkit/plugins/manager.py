@@ -9,20 +9,7 @@ A name is looked up among the components that were registered in code, then amon
 the plugins. What is built in is replaced only on request: with ``override=True`` in code, and for a plugin
 by naming it in ``LEARNKIT_OVERRIDE``.
 
-Environment variables, read when plugins are loaded:
-
-``LEARNKIT_PLUGINS``
-    the only plugins to load, as names of entry points or distributions with commas between them;
-    empty for none. Unset, every installed plugin is loaded.
-``LEARNKIT_OVERRIDE``
-    plugins, named in the same way, that may replace built-in components. Then a name that is built in loads
-    the plugins too, and what is replaced is said in a line for each of these plugins.
-``LEARNKIT_STRICT_PLUGINS``
-    ``1`` raises :class:`~learnkit.errors.PluginError` for the first plugin that cannot be used,
-    for those who write one.
-``LEARNKIT_TRACE_PLUGINS``
-    ``1`` writes each import, call of a hook and registration to stderr, with the time it takes, and
-    what the plugins themselves write.
+Which plugins are loaded, and what the environment says about them: :mod:`learnkit.plugins.installed`.
 """
 
 from __future__ import annotations
@@ -31,37 +18,22 @@ import contextlib
 import importlib
 import inspect
 import threading
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from learnkit.errors import ArgumentError, PluginError, did_you_mean
+from learnkit.errors import ArgumentError, PluginError
 from learnkit.plugins.functions import FunctionComponent
 from learnkit.plugins.hooks import Factory, PluginHooks, checked
-from learnkit.plugins.hookspecs import KINDS, LIFECYCLE
-from learnkit.plugins.loading import (
-    Candidate,
-    attempt,
-    being_loaded,
-    candidates,
-    listed_names,
-    overriding_names,
-    strictly,
-)
+from learnkit.plugins.installed import GROUP, load_installed
+from learnkit.plugins.loading import being_loaded, overriding_names
 from learnkit.plugins.local import LocalFile
 from learnkit.plugins.records import PluginRecord
-from learnkit.plugins.trace import say, trace
+from learnkit.plugins.trace import trace
 
 __all__ = ["DEFAULT_PLUGINS", "GROUP", "PluginManager", "is_newer", "place_of"]
 
 #: Modules whose components are built in; imported on the first lookup.
 DEFAULT_PLUGINS: tuple[str, ...] = ("learnkit.plugins.builtin", "learnkit.cli.commands")
-
-#: The entry-point group in which third parties announce plugins.
-GROUP = "learnkit"
-
-#: That of the plugins that see runs; see :mod:`learnkit.plugins.runs`.
-RUNS = "learnkit.runs"
 
 
 class PluginManager:
@@ -250,134 +222,13 @@ class PluginManager:
                 return {}
             self._loading = True
             try:
-                loaded, self._overriding, self._records = self._load_entry_points()
+                loaded, self._overriding, self._records = load_installed(
+                    self.builtin, self._local, self._version, self._disabled
+                )
             finally:
                 self._loading = False
             self._third_party = loaded
             return loaded
-
-    def _load_entry_points(
-        self,
-    ) -> tuple[dict[str, dict[str, Factory]], dict[str, dict[str, Factory]], tuple[PluginRecord, ...]]:
-        """The components of all plugins, those that replace built-in ones, and what became of each plugin."""
-        found = candidates(GROUP, self._local)
-        records: list[PluginRecord] = []
-        loaded: list[Candidate] = []
-        for candidate in self._chosen(found, records):
-            result = self._load_one(candidate)
-            if isinstance(result, PluginRecord):
-                records.append(result)
-            else:
-                loaded.append(result)
-        table: dict[str, dict[str, Factory]] = defaultdict(dict)
-        replacing: dict[str, dict[str, Factory]] = defaultdict(dict)
-        for candidate in self._without_conflicts(loaded, records):
-            taken = [
-                (kind, name)
-                for kind, components in candidate.components.items()
-                for name in components
-                if name in self.builtin(kind)
-            ]
-            for kind, components in candidate.components.items():
-                table[kind].update(components)
-            for kind, name in taken:
-                replacing[kind][name] = candidate.components[kind][name]
-            detail = candidate.detail
-            if taken:
-                what = ", ".join(f"{kind} {name!r}" for kind, name in taken)
-                say(f"plugin {candidate.who} replaces the built-in {what} (LEARNKIT_OVERRIDE)")
-                detail = f"it replaces the built-in {what}"
-            records.append(candidate.record("ok", detail))
-        ordered = sorted(records, key=lambda record: (record.name, record.distribution))
-        return dict(table), dict(replacing), tuple(ordered)
-
-    def _chosen(self, found: list[Candidate], records: list[PluginRecord]) -> list[Candidate]:
-        """The plugins to load: asked for, and the only one of their name."""
-        if self._disabled:
-            records += [candidate.record("blocked", self._disabled) for candidate in found]
-            return []
-        names = listed_names()
-        for variable, named in (("LEARNKIT_PLUGINS", names), ("LEARNKIT_OVERRIDE", overriding_names())):
-            records += _not_installed(variable, named or frozenset(), found)
-        if names is not None:
-            records += [
-                c.record("blocked", "not in LEARNKIT_PLUGINS") for c in found if not c.answers_to(names)
-            ]
-            found = [candidate for candidate in found if candidate.answers_to(names)]
-        chosen = []
-        for candidate in found:
-            same = [other for other in found if other.entry.name == candidate.entry.name]
-            if len(same) == 1:
-                chosen.append(candidate)
-            else:
-                detail = f"the plugin name {candidate.entry.name!r} is used by {_listed(same)}"
-                records.append(strictly(candidate.record("conflict", detail)))
-        return chosen
-
-    def _load_one(self, candidate: Candidate) -> Candidate | PluginRecord:
-        """Import one plugin and collect what it registers of every kind, or say why not."""
-
-        def collect(hooks: PluginHooks) -> Candidate:
-            components = {kind: found for kind in KINDS if (found := hooks.components(kind))}
-            for kind, named in candidate.loading.registered.items():  # in code, by the plugin
-                for name in named:
-                    if name in components.get(kind, {}):
-                        raise PluginError(f"it registers the {kind} {name!r} twice")
-                components[kind] = {**components.get(kind, {}), **named}
-            said = ("" if components else "it registers nothing", hooks.uncalled(LIFECYCLE, "learnkit.runs"))
-            detail = "; ".join(filter(None, said))
-            return replace(candidate, components=components, detail=detail)
-
-        return attempt(candidate, self._version, collect)
-
-    def _without_conflicts(self, loaded: list[Candidate], records: list[PluginRecord]) -> list[Candidate]:
-        """Leave out every plugin that offers a name which is built in or which another offers too.
-
-        Both of two plugins go: which of them is meant must not depend on the order of loading.
-        """
-        remaining = []
-        for candidate in loaded:
-            taken = [
-                f"the {kind} {name!r} is built in, and {candidate.who} offers it too"
-                for kind, components in candidate.components.items()
-                for name in components
-                if name in self.builtin(kind)
-            ]
-            if taken and not candidate.answers_to(overriding_names()):
-                records.append(strictly(candidate.record("conflict", "; ".join(taken))))
-            else:
-                remaining.append(candidate)
-        offers: dict[tuple[str, str], list[Candidate]] = defaultdict(list)
-        for candidate in remaining:
-            for kind, components in candidate.components.items():
-                for name in components:
-                    offers[kind, name].append(candidate)
-        kept = []
-        for candidate in remaining:
-            taken = [
-                f"the {kind} {name!r} is offered by {_listed(by)}"
-                for (kind, name), by in offers.items()
-                if len(by) > 1 and candidate in by
-            ]
-            if taken:
-                records.append(strictly(candidate.record("conflict", "; ".join(taken))))
-            else:
-                kept.append(candidate)
-        return kept
-
-
-def _not_installed(variable: str, names: frozenset[str], found: list[Candidate]) -> list[PluginRecord]:
-    """A record for each plugin that an environment variable names and that is not there."""
-    missing = [n for n in sorted(names) if not any(c.answers_to(frozenset({n})) for c in found)]
-    if missing:  # it may see runs only
-        others = candidates(RUNS)
-        missing = [n for n in missing if not any(c.answers_to(frozenset({n})) for c in others)]
-    known = [candidate.entry.name for candidate in found]
-    details = [f"named in {variable}, and not installed{did_you_mean(name, known)}" for name in missing]
-    return [
-        strictly(PluginRecord(name, "", "", "failed", detail))
-        for name, detail in zip(missing, details, strict=True)
-    ]
 
 
 def is_newer(factory: Factory, cls: object, name: str) -> bool:
@@ -395,7 +246,3 @@ def place_of(factory: Factory) -> str:
     function = getattr(factory, "_function", factory)
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return f"{getattr(function, '__module__', None) or type(function).__module__}.{name}"
-
-
-def _listed(candidates: list[Candidate]) -> str:
-    return " and ".join(candidate.who for candidate in candidates)

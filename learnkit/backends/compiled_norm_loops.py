@@ -1,112 +1,167 @@
-"""Loops that Numba compiles for normalisation and for sums of squares. Imported when the first is needed.
+"""Loops that Numba compiles to normalise rows, and for sums of squares. Imported when the first is needed.
 
-Statistics are taken in double precision, whatever the dtype of x, and in a second pass over numbers that the
-first has centred. Sums over rows of the batch are partial sums of chunks of rows, added in the order of the
-chunks: the same bits whatever the number of threads.
-
-Sums may be taken in another order, for the sake of vector registers, but only by functions that do nothing
-else: in ``x - mean`` the order is the accuracy. What they sum lies in a strip that stays in the
-nearest cache.
+Statistics are taken in a second pass over numbers that the first has centred, and sums of more than a few
+numbers in double precision (see :mod:`learnkit.backends.compiled_sums`). Sums over rows of the batch are
+partial sums of chunks of rows, added in the order of the chunks: the same bits whatever the number of
+threads.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-__all__ = [
-    "STRIP",
-    "channel_gradients",
-    "channel_moments",
-    "channels_apply",
-    "channels_backward",
-    "row_backward",
-    "row_norm",
-    "squares",
-]
+from learnkit.backends.compiled_sums import (
+    STRIP,
+    constant,
+    exact,
+    moments,
+    products,
+    total,
+    usable,
+    wide_mean,
+    wide_moments,
+    wide_product,
+    wide_total,
+)
+from learnkit.backends.numba_arithmetic import fma, plus
 
-#: Elements worked on at once.
-STRIP = 1024
+__all__ = ["row_backward", "row_norm", "squares"]
 
-_exact = numba.njit(nogil=True, error_model="numpy", cache=True)
-_sum = numba.njit(nogil=True, error_model="numpy", cache=True, fastmath={"reassoc", "nsz"})
-
-
-@_sum
-def _total(x):  # type: ignore[no-untyped-def]
-    a = 0.0
-    for j in range(x.shape[0]):
-        a += np.float64(x[j])
-    return a
+#: Rows whose products are summed in the dtype of x before they are added to the others.
+_ROWS = 16
 
 
-@_sum
-def _product(x, y):  # type: ignore[no-untyped-def]
-    """The sum of products, each rounded to double precision only."""
-    a = 0.0
-    for j in range(x.shape[0]):
-        a += np.float64(x[j]) * np.float64(y[j])
-    return a
+@exact
+def _statistics(row, scale, centred):  # type: ignore[no-untyped-def]
+    """The mean of ``scale row`` and the mean square of what is left without it, in double precision."""
+    m, kind = row.shape[0], row.dtype.type
+    shift = kind(total(row) / m) if centred else kind(0)
+    one, two = moments(row, shift)
+    if not centred:
+        one = 0.0
+    if usable(one, two, m, scale) or (two == 0 and constant(row, shift)):
+        return (np.float64(shift) + one / m) * scale, (two - one * one / m) / m * scale * scale
+    mean = wide_mean(row, scale) if centred else 0.0
+    one, two = wide_moments(row, scale, mean)
+    if not centred:
+        return mean, two / m
+    return mean + one / m, (two - one * one / m) / m
 
 
-@_exact
-def _mean_of(x, scale):  # type: ignore[no-untyped-def]
-    """The mean of ``scale x``."""
-    total = 0.0
-    for first in range(0, x.shape[0], STRIP):
-        total += _total(x[first : first + STRIP]) * scale
-    return total / x.shape[0]
-
-
-@_exact
-def _moments(x, scale, mean, strip):  # type: ignore[no-untyped-def]
-    """The sums of ``d`` and of ``d^2`` for ``d = scale x - mean``."""
-    one = two = 0.0
-    for first in range(0, x.shape[0], STRIP):
-        part = x[first : first + STRIP]
-        d = strip[: part.shape[0]]
-        for j in range(part.shape[0]):
-            d[j] = np.float64(part[j]) * scale - mean
-        one += _total(d)
-        two += _product(d, d)
-    return one, two
-
-
-@_exact
+@exact
 def row_norm(  # type: ignore[no-untyped-def]
     lo, hi, x, weight, bias, scale, eps, centred, y, high_of, low_of, power_of
 ):
     """Rows ``lo`` to ``hi`` of x (rows, segments, rest), with weight and bias (groups, segments)."""
     groups, segments, rest = weight.shape[0], x.shape[1], x.shape[2]
-    m = segments * rest
-    strip = np.empty(STRIP)
+    rows, results = x.reshape(x.shape[0], segments * rest), y.reshape(x.shape[0], segments * rest)
     kind = x.dtype.type
     s = kind(scale)
     for r in range(lo, hi):
-        row = x[r].reshape(m)
-        mean = _mean_of(row, scale) if centred else 0.0
-        one, two = _moments(row, scale, mean, strip)
-        if centred:
-            mean += one / m
-            two -= one * one / m
-        power = two / m
+        row, out = rows[r], results[r]
+        mean, power = _statistics(row, scale, centred)
         inverse = kind(1.0 / np.sqrt(power + eps))
         high = kind(mean)
         low = kind(mean - np.float64(high))
         high_of[r], low_of[r], power_of[r] = high, low, kind(power)
+        shift = -low * inverse
         w, b = weight[r % groups], bias[r % groups]
         if rest == 1:
-            out = y[r].reshape(m)
-            for j in range(m):
-                out[j] = ((row[j] * s - high) - low) * inverse * w[j] + b[j]
+            for j in range(row.shape[0]):
+                out[j] = fma(fma(fma(row[j], s, -high), inverse, shift), w[j], b[j])
         else:
             for c in range(segments):
-                part, out, k, shift = x[r, c], y[r, c], inverse * w[c], b[c]
+                part, to, wc, bc = x[r, c], y[r, c], w[c], b[c]
                 for j in range(rest):
-                    out[j] = ((part[j] * s - high) - low) * k + shift
+                    to[j] = fma(fma(fma(part[j], s, -high), inverse, shift), wc, bc)
 
 
-@_exact
+@exact
+def _sums_by_element(g, x, w, s, high, inverse, shift, dw, db):  # type: ignore[no-untyped-def]
+    """The sums of ``g w`` and of ``g w h`` over a row; ``g h`` and ``g`` are added to dw and db."""
+    one = two = 0.0
+    for first in range(0, x.shape[0], STRIP):
+        last = first + STRIP
+        gs, xs, ws, to_w, to_b = g[first:last], x[first:last], w[first:last], dw[first:last], db[first:last]
+        a = b = x.dtype.type(0)
+        for j in range(xs.shape[0]):
+            h = fma(fma(xs[j], s, -high), inverse, shift)
+            gw = gs[j] * ws[j]
+            a = plus(a, gw)
+            b = plus(b, gw * h)
+            to_w[j] = fma(gs[j], h, to_w[j])
+            to_b[j] += gs[j]
+        one += np.float64(a)
+        two += np.float64(b)
+    return one, two
+
+
+@exact
+def _sums_by_segment(g, x, w, s, high, inverse, shift, dw, db):  # type: ignore[no-untyped-def]
+    """The same where weight and bias have one number for each segment of the row."""
+    one = two = 0.0
+    for c in range(x.shape[0]):
+        a, b = products(g[c], x[c], s, high, inverse, shift)
+        one += a * w[c]
+        two += b * w[c]
+        dw[c] += b
+        db[c] += a
+    return one, two
+
+
+@exact
+def _add(sums, partial):  # type: ignore[no-untyped-def]
+    """Add sums to the partial sums, unless there is one among them that is not finite."""
+    values, to = sums.reshape(sums.size), partial.reshape(partial.size)
+    finite = abs(wide_total(values)) < np.inf
+    if finite:
+        for j in range(values.shape[0]):
+            to[j] += values[j]
+    return finite
+
+
+@exact
+def _wide_sums(g, x, w, s, high, inverse, shift, dw, db):  # type: ignore[no-untyped-def]
+    """The same in double precision."""
+    one = two = 0.0
+    for c in range(x.shape[0]):
+        a = b = 0.0
+        for j in range(x.shape[1]):
+            h = np.float64(fma(fma(x[c, j], s, -high), inverse, shift))
+            a = plus(a, np.float64(g[c, j]))
+            b = plus(b, np.float64(g[c, j]) * h)
+        one += a * w[c]
+        two += b * w[c]
+        dw[c] += b
+        db[c] += a
+    return one, two
+
+
+@exact
+def _terms(r, eps, high_of, low_of, power_of):  # type: ignore[no-untyped-def]
+    """The numbers of a row with which it is ``h = (s x - high) inverse + shift``."""
+    inverse = power_of.dtype.type(1.0 / np.sqrt(np.float64(power_of[r]) + eps))
+    return high_of[r], inverse, -low_of[r] * inverse
+
+
+@exact
+def _to_x(g, x, w, s, high, inverse, shift, a, b, dx):  # type: ignore[no-untyped-def]
+    """``dx = (g w - a - h b) inverse s`` of a row with as many segments as w has numbers."""
+    k, rest = inverse * s, x.shape[0] // w.shape[0]
+    if rest == 1:
+        for j in range(w.shape[0]):
+            h = fma(fma(x[j], s, -high), inverse, shift)
+            dx[j] = fma(h, -b, fma(g[j], w[j], -a)) * k
+    else:
+        for c in range(w.shape[0]):
+            first, last = c * rest, (c + 1) * rest
+            gs, xs, to, wc = g[first:last], x[first:last], dx[first:last], w[c]
+            for j in range(rest):
+                h = fma(fma(xs[j], s, -high), inverse, shift)
+                to[j] = fma(h, -b, fma(gs[j], wc, -a)) * k
+
+
+@exact
 def row_backward(  # type: ignore[no-untyped-def]
     lo, hi, chunk, g, x, weight, scale, eps, centred, high_of, low_of, power_of, to_x, to_weight, dx, partial
 ):
@@ -114,169 +169,46 @@ def row_backward(  # type: ignore[no-untyped-def]
 
     partial: (chunks, 2, groups, segments), zeros.
     """
-    groups, segments, rest = weight.shape[0], x.shape[1], x.shape[2]
-    m = segments * rest
-    kind = x.dtype.type
-    s = kind(scale)
-    h, gw = np.empty(m, x.dtype), np.empty(m, x.dtype)
-    for r in range(lo * chunk, min(hi * chunk, x.shape[0])):
-        high, low = high_of[r], low_of[r]
-        inverse = kind(1.0 / np.sqrt(np.float64(power_of[r]) + eps))
-        row, gr = x[r].reshape(m), g[r].reshape(m)
-        for j in range(m):
-            h[j] = ((row[j] * s - high) - low) * inverse
-        w = weight[r % groups]
-        if to_weight:
-            dw, db = partial[r // chunk, 0, r % groups], partial[r // chunk, 1, r % groups]
-            if rest == 1:
-                for j in range(m):
-                    dw[j] += np.float64(gr[j]) * np.float64(h[j])
-                    db[j] += np.float64(gr[j])
-            else:
-                for c in range(segments):
-                    dw[c] += _product(gr[c * rest : (c + 1) * rest], h[c * rest : (c + 1) * rest])
-                    db[c] += _total(gr[c * rest : (c + 1) * rest])
-        if to_x:
-            if rest == 1:
-                for j in range(m):
-                    gw[j] = gr[j] * w[j]
-            else:
-                for c in range(segments):
-                    for j in range(c * rest, (c + 1) * rest):
-                        gw[j] = gr[j] * w[c]
-            a = kind(_total(gw) / m) if centred else kind(0)
-            b = kind(_product(gw, h) / m)
-            k = inverse * s
-            out = dx[r].reshape(m)
-            for j in range(m):
-                out[j] = (gw[j] - a - h[j] * b) * k
-
-
-@_exact
-def channel_moments(lo, hi, chunk, x, scale, partial):  # type: ignore[no-untyped-def]
-    """Of chunks ``lo`` to ``hi`` of so many examples each: mean, and sum of squared distances from it.
-
-    x: (n, channels, rest).  partial: (chunks, 2, channels).
-    """
-    n, channels, rest = x.shape
-    strip = np.empty(STRIP)
-    sums, one, two = np.empty(channels), np.empty(channels), np.empty(channels)
+    n, segments, rest = x.shape
+    m, groups, kind = segments * rest, weight.shape[0], x.dtype.type
+    xs, gs, results = x.reshape(n, m), g.reshape(n, m), dx.reshape(dx.shape[0], m)
+    s, zero = kind(scale), kind(0)
+    by_element, by_segment = np.empty((2, groups, segments), x.dtype), np.empty((2, groups, segments))
+    unused = np.zeros((2, segments))
     for q in range(lo, hi):
-        first, last = q * chunk, min((q + 1) * chunk, n)
-        count = np.float64((last - first) * rest)
-        sums[:] = 0
-        one[:] = 0
-        two[:] = 0
-        if rest == 1:
-            flat = x.reshape(n, channels)
-            for c in range(0, channels, STRIP):
-                total, d, dd = sums[c : c + STRIP], one[c : c + STRIP], two[c : c + STRIP]
-                for r in range(first, last):
-                    row = flat[r, c : c + STRIP]
-                    for j in range(row.shape[0]):
-                        total[j] += np.float64(row[j]) * scale
-                for j in range(total.shape[0]):
-                    total[j] /= count
-                for r in range(first, last):
-                    row = flat[r, c : c + STRIP]
-                    for j in range(row.shape[0]):
-                        v = np.float64(row[j]) * scale - total[j]
-                        d[j] += v
-                        dd[j] += v * v
-        else:
+        end = min((q + 1) * chunk, n)
+        for first in range(q * chunk, end, _ROWS * groups):
+            last = min(first + _ROWS * groups, end)
+            by_element[:] = zero
+            by_segment[:] = 0.0
             for r in range(first, last):
-                for c in range(channels):
-                    sums[c] += _mean_of(x[r, c], scale)
-            for c in range(channels):
-                sums[c] /= last - first
-            for r in range(first, last):
-                for c in range(channels):
-                    a, b = _moments(x[r, c], scale, sums[c], strip)
-                    one[c] += a
-                    two[c] += b
-        for c in range(channels):
-            partial[q, 0, c] = sums[c] + one[c] / count
-            partial[q, 1, c] = two[c] - one[c] * one[c] / count
-
-
-@_exact
-def channels_apply(lo, hi, x, scale, high, low, k, bias, y):  # type: ignore[no-untyped-def]
-    """``y = ((scale x - high) - low) k + bias`` for examples ``lo`` to ``hi``."""
-    n, channels, rest = x.shape
-    s = x.dtype.type(scale)
-    if rest == 1:
-        flat, out = x.reshape(n, channels), y.reshape(n, channels)
-        for c in range(0, channels, STRIP):
-            a, b, w, shift = high[c : c + STRIP], low[c : c + STRIP], k[c : c + STRIP], bias[c : c + STRIP]
-            for r in range(lo, hi):
-                row, to = flat[r, c : c + STRIP], out[r, c : c + STRIP]
-                for j in range(a.shape[0]):
-                    to[j] = ((row[j] * s - a[j]) - b[j]) * w[j] + shift[j]
-    else:
-        for r in range(lo, hi):
-            for c in range(channels):
-                part, to, a1, b1, w1, shift1 = x[r, c], y[r, c], high[c], low[c], k[c], bias[c]
-                for j in range(rest):
-                    to[j] = ((part[j] * s - a1) - b1) * w1 + shift1
-
-
-@_exact
-def channel_gradients(lo, hi, chunk, g, x, scale, high, low, inverse, partial):  # type: ignore[no-untyped-def]
-    """Of chunks ``lo`` to ``hi`` the sums of ``g h`` and of ``g``.  partial: (chunks, 2, channels), zeros."""
-    n, channels, rest = x.shape
-    s = x.dtype.type(scale)
-    strip = np.empty(STRIP, x.dtype)
-    for q in range(lo, hi):
-        first, last = q * chunk, min((q + 1) * chunk, n)
-        if rest == 1:
-            flat, gradient = x.reshape(n, channels), g.reshape(n, channels)
-            for c in range(0, channels, STRIP):
-                a, b, k = high[c : c + STRIP], low[c : c + STRIP], inverse[c : c + STRIP]
-                dw, db = partial[q, 0, c : c + STRIP], partial[q, 1, c : c + STRIP]
+                i, w = r % groups, weight[r % groups]
+                high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)
+                if rest == 1:
+                    dw, db = by_element[0, i], by_element[1, i]
+                    one, two = _sums_by_element(gs[r], xs[r], w, s, high, inverse, shift, dw, db)
+                else:
+                    to_w, to_b = by_segment[0, i], by_segment[1, i]
+                    one, two = _sums_by_segment(g[r], x[r], w, s, high, inverse, shift, to_w, to_b)
+                if not to_x:
+                    continue
+                if not abs(one) + abs(two) < np.inf:
+                    one, two = _wide_sums(g[r], x[r], w, s, high, inverse, shift, unused[0], unused[1])
+                a, b = kind(one / m) if centred else zero, kind(two / m)
+                _to_x(gs[r], xs[r], w, s, high, inverse, shift, a, b, results[r])
+            if not to_weight:
+                continue
+            if not (_add(by_element, partial[q]) if rest == 1 else _add(by_segment, partial[q])):
                 for r in range(first, last):
-                    row, gr = flat[r, c : c + STRIP], gradient[r, c : c + STRIP]
-                    for j in range(a.shape[0]):
-                        dw[j] += np.float64(gr[j]) * np.float64(((row[j] * s - a[j]) - b[j]) * k[j])
-                        db[j] += np.float64(gr[j])
-        else:
-            for r in range(first, last):
-                for c in range(channels):
-                    for start in range(0, rest, STRIP):
-                        part, gr = x[r, c, start : start + STRIP], g[r, c, start : start + STRIP]
-                        h = strip[: part.shape[0]]
-                        for j in range(part.shape[0]):
-                            h[j] = ((part[j] * s - high[c]) - low[c]) * inverse[c]
-                        partial[q, 0, c] += _product(gr, h)
-                        partial[q, 1, c] += _total(gr)
+                    i = r % groups
+                    high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)
+                    to_w, to_b = partial[q, 0, i], partial[q, 1, i]
+                    _wide_sums(g[r], x[r], weight[i], s, high, inverse, shift, to_w, to_b)
 
 
-@_exact
-def channels_backward(lo, hi, g, x, scale, high, low, k, slope, shift, dx):  # type: ignore[no-untyped-def]
-    """``dx = g k - ((scale x - high) - low) slope - shift`` for examples ``lo`` to ``hi``."""
-    n, channels, rest = x.shape
-    s = x.dtype.type(scale)
-    if rest == 1:
-        flat, gradient, out = x.reshape(n, channels), g.reshape(n, channels), dx.reshape(n, channels)
-        for c in range(0, channels, STRIP):
-            a, b, w = high[c : c + STRIP], low[c : c + STRIP], k[c : c + STRIP]
-            m, t = slope[c : c + STRIP], shift[c : c + STRIP]
-            for r in range(lo, hi):
-                row, gr, to = flat[r, c : c + STRIP], gradient[r, c : c + STRIP], out[r, c : c + STRIP]
-                for j in range(a.shape[0]):
-                    to[j] = gr[j] * w[j] - ((row[j] * s - a[j]) - b[j]) * m[j] - t[j]
-    else:
-        for r in range(lo, hi):
-            for c in range(channels):
-                part, gr, to, a1, b1, w1, m1, t1 = (
-                    x[r, c], g[r, c], dx[r, c], high[c], low[c], k[c], slope[c], shift[c]
-                )  # fmt: skip
-                for j in range(rest):
-                    to[j] = gr[j] * w1 - ((part[j] * s - a1) - b1) * m1 - t1
-
-
-@_exact
+@exact
 def squares(lo, hi, chunk, x, partial):  # type: ignore[no-untyped-def]
     """The sums of squares in chunks ``lo`` to ``hi`` of a vector, in double precision."""
     for q in range(lo, hi):
         part = x[q * chunk : (q + 1) * chunk]
-        partial[q] = _product(part, part)
+        partial[q] = wide_product(part, part)

@@ -26,6 +26,13 @@ def _loops() -> Any:
     return compiled_norm_loops
 
 
+@functools.cache
+def _channel_loops() -> Any:
+    from learnkit.backends import compiled_channel_loops
+
+    return compiled_channel_loops
+
+
 class CompiledNormKernels(NumpyNormKernels):
     """The forward pass reads x once, the backward pass g and x once, or twice if means are over the batch."""
 
@@ -117,7 +124,7 @@ class CompiledNormKernels(NumpyNormKernels):
         if not suits(x, weight, bias):
             return super().norm_channels(x, weight, bias, eps=eps)
         n, channels, rest = x.shape
-        x, scale, loops = plain(x), scale_of(np, x.dtype), _loops()
+        x, scale, loops = plain(x), scale_of(np, x.dtype), _channel_loops()
         chunk = _examples(channels, rest)
         chunks = -(-n // chunk)
         partial = np.empty((chunks, 2, channels))
@@ -139,7 +146,7 @@ class CompiledNormKernels(NumpyNormKernels):
         n, channels, _ = x.shape
         zeros, y = _filled((channels,), x.dtype, 0), np.empty(x.shape, x.dtype)
         numbers = plain(shift), zeros, plain(factor), zeros if bias is None else plain(bias)
-        over_rows(_loops().channels_apply, n, x.size, plain(x), 1.0, *numbers, y)
+        over_rows(_channel_loops().channels_apply, n, x.size, plain(x), 1.0, *numbers, y)
         return y
 
     def norm_channels_backward(
@@ -155,7 +162,7 @@ class CompiledNormKernels(NumpyNormKernels):
         if not suits(g, x, weight):
             return super().norm_channels_backward(g, x, weight, statistics, eps=eps, needs=needs)
         n, channels, rest = x.shape
-        g, x, scale, loops = plain(g), plain(x), scale_of(np, x.dtype), _loops()
+        g, x, scale, loops = plain(g), plain(x), scale_of(np, x.dtype), _channel_loops()
         high, low, power = (plain(a) for a in statistics)
         wide = inverse_of(power, eps * scale * scale)
         chunk = _examples(channels, rest)

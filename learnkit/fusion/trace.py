@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from learnkit.fusion.graph import Graph
 from learnkit.fusion.host import HostNumber, HostProgram, NotFusable
-from learnkit.fusion.symbols import Graph, Symbol
+from learnkit.fusion.symbols import Symbol
 
 __all__ = ["Argument", "Trace", "live", "trace"]
 

@@ -20,19 +20,21 @@ MODULES = [
 ]
 
 
-def needs_numba(name):
-    """Whether a module holds what Numba compiles; it cannot be imported without."""
-    return name.startswith(("learnkit.backends.compiled_", "learnkit.backends.numba_"))
+def load(name):
+    """The module, or ``None`` where it needs something that is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.split(".")[0] != "learnkit":
+            return None
+        raise
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of(name, tmp_path, monkeypatch):
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.split(".")[0] != "learnkit":
-            pytest.skip(f"{name} needs {error.name}, which is not installed")
-        raise
+    module = load(name)
+    if module is None:
+        pytest.skip(f"{name} needs something that is not installed")
     monkeypatch.chdir(tmp_path)
     failed = []
     for test in doctest.DocTestFinder(exclude_empty=True).find(module, name):
@@ -43,11 +45,11 @@ def test_examples_of(name, tmp_path, monkeypatch):
 
 
 def test_there_are_examples():
+    modules = {name: load(name) for name in MODULES}
     count = sum(
         bool(test.examples)
-        for name in MODULES
-        if not name.startswith(("learnkit.cli", "learnkit.interop", "learnkit.config"))
-        if not needs_numba(name)
-        for test in doctest.DocTestFinder().find(importlib.import_module(name), name)
+        for name, module in modules.items()
+        if module is not None
+        for test in doctest.DocTestFinder().find(module, name)
     )
     assert count > 50

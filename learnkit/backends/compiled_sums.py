@@ -2,8 +2,8 @@
 
 *Wide* functions compute in double precision. The others sum :data:`STRIP` numbers at most in the dtype of x,
 and what comes of that in double precision: with some dozen partial sums in vector registers each is of few
-numbers, and good to all digits but the last. The caller falls back on the wide functions where sums or squares
-leave the range of the dtype.
+numbers, and good to all digits but the last. The caller falls back on the wide functions where sums or
+squares leave the range of the dtype.
 
 Sums may be taken in another order, for the sake of vector registers, but nothing else: in ``x - shift`` the
 order is the accuracy.

@@ -65,9 +65,9 @@ def _stamp() -> str:
     import numba
     import numpy
 
-    package = Path(__file__).parents[1]
-    called = (package / "backends" / "numba_functions.py", package / "backends" / "native" / "intrinsics.py")
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in called)).hexdigest()[:16]
+    backends = Path(__file__).parents[1] / "backends"
+    called = ("numba_functions.py", "numba_arithmetic.py", "native/intrinsics.py")
+    digest = hashlib.sha256(b"".join((backends / name).read_bytes() for name in called)).hexdigest()[:16]
     return f"numba {numba.__version__}, numpy {numpy.__version__}, functions {digest}"
 
 

@@ -14,9 +14,9 @@ from learnkit.backends.compiled_rows import plain
 from learnkit.backends.engine import engine
 from learnkit.losses.classification import CrossEntropy
 from learnkit.nn.gradient import GradientVector
-from learnkit.training.plan import StepPlan
+from learnkit.training.plan import ForwardPlan, StepPlan
 
-__all__ = ["step_plan"]
+__all__ = ["forward_plan", "step_plan"]
 
 #: Rows up to which column sums in float32 are exact to 1e-6.
 _TALL = 16384
@@ -35,6 +35,17 @@ def step_plan(model: Any, gradient: GradientVector, loss: Any, x: Array) -> Step
     from learnkit.backends.native.blas import blas
 
     return plan if blas() is None else NativePlan(model, gradient, loss, x)
+
+
+def forward_plan(model: Any) -> ForwardPlan:
+    """The plan that suits for predictions."""
+    plan = ForwardPlan(model)
+    if engine() != "numba" or plan.empty or plan.relu_last or plan.dtype.char not in "fd":
+        return plan
+    from learnkit.backends.native.blas import blas
+
+    library = blas()
+    return plan if library is None else NativeForwardPlan(model, library)
 
 
 class NativePlan(StepPlan):
@@ -85,3 +96,21 @@ class NativePlan(StepPlan):
     @functools.cached_property
     def _backward(self) -> Any:
         return self._perceptron.backward()
+
+
+class NativeForwardPlan(ForwardPlan):
+    """A :class:`~learnkit.training.plan.ForwardPlan` that is a compiled program for a few rows."""
+
+    def __init__(self, model: Any, library: Any) -> None:
+        super().__init__(model)
+        from learnkit.backends.native.prediction import Prediction
+
+        self._few = Prediction(library)
+        self._leaves_in_order = [leaf for weight, bias, _ in self._leaves for leaf in (weight, bias)]
+        self._relus = [relu for _, _, relu in self._leaves]
+
+    def __call__(self, x: Array) -> Array:
+        if x.shape[0] > self._few.most:
+            return super().__call__(x)
+        arrays = [None if leaf is None else leaf.array for leaf in self._leaves_in_order]
+        return self._few(x, arrays, self._relus)

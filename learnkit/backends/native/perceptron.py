@@ -27,6 +27,8 @@ _PART = 100_000
 _ELEMENTS = 16_384
 #: Up to so many weights in each layer, a part is some rows of the batch.
 _FEW = 65_536
+#: Multiplications of one way through all layers below which a program is short.
+_SHORT = 30_000_000
 #: Rows or columns in a part, a multiple of this: what BLAS computes at once.
 _TILE = 16
 
@@ -65,7 +67,8 @@ class Perceptron:
 
     Args:
         layers: each with arrays ``weight``, ``bias`` or ``None``, ``out``, and for gradients ``to_weight``,
-            ``to_bias``, ``back`` and ``transposed``; and ``relu``, whether that follows.
+            ``to_bias``, ``back`` and ``transposed``; and ``relu``, whether that follows. The last one's
+            ``out`` may be ``None``: then it is given at each run.
         rows: of a batch.
         library: what multiplies.
     """
@@ -78,12 +81,12 @@ class Perceptron:
         self._chained = all(layer.weight.size <= _FEW for layer in layers)
 
     def forward(self) -> Program:
-        """Takes x."""
-        return Program(self._up())
+        """Takes x, and the array for the outputs if they have none."""
+        return self._program(self._up())
 
     def backward(self) -> Program:
         """Takes x and the gradient of the outputs."""
-        return Program(self._down(G))
+        return self._program(self._down(G))
 
     def whole(self, label_bytes: int, losses: Array, g: Array, outside: Array, mean: Array) -> Program:
         """Takes x and class numbers of so many bytes; gives losses, their mean and its gradient."""
@@ -96,10 +99,14 @@ class Perceptron:
         if self._chained:
             first, then = self._transposes(), self._weights(g)
             middle: list[_Product | Call] = [*self._products(), entropy, *self._backs(g)]
-            return Program([*first, self._in_rows(middle), [*then, last]])
+            return self._program([*first, self._in_rows(middle), [*then, last]])
         shared = (entropy, rows, _each(rows, self._shares(rows * classes), 1))
         first_back, *others = self._down(g)
-        return Program([*self._up(), [shared], [*first_back, last], *others])
+        return self._program([*self._up(), [shared], [*first_back, last], *others])
+
+    def _program(self, phases: list[Phase]) -> Program:
+        work = self._n * sum(layer.weight.size for layer in self._layers)
+        return Program(phases, short=work < _SHORT)
 
     def _shares(self, elements: int) -> int:
         return min(thread_count(), max(1, elements // _ELEMENTS))
@@ -145,10 +152,11 @@ class Perceptron:
         h: Array | Given = X
         for layer in self._layers:
             inputs, outputs = layer.weight.shape
+            out = G if layer.out is None else layer.out
             follows = ADD_RELU if layer.relu else NOTHING if layer.bias is None else ADD
             found.append(
                 self._product(
-                    (self._n, outputs, inputs), (h, inputs), (layer.weight, outputs), layer.out,
+                    (self._n, outputs, inputs), (h, inputs), (layer.weight, outputs), out,
                     follows=follows, extra=layer.bias,
                 )
             )  # fmt: skip
@@ -208,7 +216,7 @@ class Perceptron:
         shape: tuple[int, int, int],
         a: tuple[Any, int],
         b: tuple[Any, int],
-        out: Array,
+        out: Array | Given,
         *,
         flip_a: bool = False,
         flip_b: bool = False,

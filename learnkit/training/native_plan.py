@@ -59,7 +59,6 @@ class NativePlan(StepPlan):
         library: Any = blas()
         self._perceptron = Perceptron(self.layers, x.shape[0], library)
         self._may_be_whole = self._may_at_once and type(loss).with_gradient is CrossEntropy.with_gradient
-        self._whole_for: dict[int, Any] = {}
         xp = array_namespace(x)
         self._value = xp.empty((1,), dtype=x.dtype)
         self._outside = xp.zeros((1,), dtype=xp.int8)
@@ -69,7 +68,8 @@ class NativePlan(StepPlan):
         x, out = plain(x), self.layers[-1].out
         whole = self._may_be_whole and weight is None and self._loss.is_plain(out, y)
         if whole and _ENTROPY.isdisjoint(self._kernels.__dict__):
-            self._whole(y.dtype.itemsize).run(x, plain(y))
+            xp = array_namespace(y)
+            self._whole.run(x, plain(y if y.dtype == xp.int64 else xp.astype(y, xp.int64)))
             if not self._outside[0]:
                 return self._value[0]
             self._outside[0] = 0  # the tape says what is wrong, or leaves those rows out
@@ -79,15 +79,12 @@ class NativePlan(StepPlan):
         self._backward.run(x, plain(g))
         return loss
 
-    def _whole(self, label_bytes: int) -> Any:
-        known = self._whole_for.get(label_bytes)
-        if known is None:
-            out = self.layers[-1].out
-            xp = array_namespace(out)
-            losses, g = xp.empty((out.shape[0],), dtype=out.dtype), xp.empty(out.shape, dtype=out.dtype)
-            known = self._perceptron.whole(label_bytes, losses, g, self._outside, self._value)
-            self._whole_for[label_bytes] = known
-        return known
+    @functools.cached_property
+    def _whole(self) -> Any:
+        out = self.layers[-1].out
+        xp = array_namespace(out)
+        losses, g = xp.empty((out.shape[0],), dtype=out.dtype), xp.empty(out.shape, dtype=out.dtype)
+        return self._perceptron.whole(losses, g, self._outside, self._value)
 
     @functools.cached_property
     def _forward(self) -> Any:

@@ -12,10 +12,10 @@ from time import perf_counter
 
 __all__ = ["Pace"]
 
-#: Runs of one trial with helpers, as many without, and those until the next trial: of a hundred runs one at
+#: Runs of one trial with helpers, as many without, and those until the next trial: of a hundred runs two at
 #: most is made the slower way.
 _TRIED = 6
-_UNTIL = 1024
+_UNTIL = 512
 
 
 class Pace:

@@ -51,7 +51,7 @@ class Prediction:
         """
         if len(arrays) != len(self._arrays) or not all(map(is_, arrays, self._arrays)):
             self._programs = {}  # the parameters were laid out anew
-            self._arrays = arrays
+            self._arrays = tuple(arrays)
         rows = x.shape[0]
         program = self._programs.get(rows)
         if program is None:

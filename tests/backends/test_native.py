@@ -360,5 +360,5 @@ def test_the_faster_way_is_taken_and_tried_again(faster, monkeypatch):
     assert {True, False} <= set(ways[:12])
     assert set(ways[14:]) == {faster}
     ways.clear()
-    runs(1200, not faster)
+    runs(1000, not faster)
     assert set(ways[-100:]) == {not faster}

@@ -14,9 +14,9 @@ from learnkit.backends.compiled_rows import plain
 from learnkit.backends.engine import engine
 from learnkit.losses.classification import CrossEntropy
 from learnkit.nn.gradient import GradientVector
-from learnkit.training.plan import StepPlan
+from learnkit.training.plan import ForwardPlan, StepPlan
 
-__all__ = ["step_plan"]
+__all__ = ["forward_plan", "step_plan"]
 
 #: Rows up to which column sums in float32 are exact to 1e-6.
 _TALL = 16384
@@ -37,6 +37,17 @@ def step_plan(model: Any, gradient: GradientVector, loss: Any, x: Array) -> Step
     return plan if blas() is None else NativePlan(model, gradient, loss, x)
 
 
+def forward_plan(model: Any) -> ForwardPlan:
+    """The plan that suits for predictions."""
+    plan = ForwardPlan(model)
+    if engine() != "numba" or plan.empty or plan.relu_last or plan.dtype.char not in "fd":
+        return plan
+    from learnkit.backends.native.blas import blas
+
+    library = blas()
+    return plan if library is None else NativeForwardPlan(model, library)
+
+
 class NativePlan(StepPlan):
     """A :class:`~learnkit.training.plan.StepPlan` in compiled programs."""
 
@@ -48,7 +59,6 @@ class NativePlan(StepPlan):
         library: Any = blas()
         self._perceptron = Perceptron(self.layers, x.shape[0], library)
         self._may_be_whole = self._may_at_once and type(loss).with_gradient is CrossEntropy.with_gradient
-        self._whole_for: dict[int, Any] = {}
         xp = array_namespace(x)
         self._value = xp.empty((1,), dtype=x.dtype)
         self._outside = xp.zeros((1,), dtype=xp.int8)
@@ -58,7 +68,8 @@ class NativePlan(StepPlan):
         x, out = plain(x), self.layers[-1].out
         whole = self._may_be_whole and weight is None and self._loss.is_plain(out, y)
         if whole and _ENTROPY.isdisjoint(self._kernels.__dict__):
-            self._whole(y.dtype.itemsize).run(x, plain(y))
+            xp = array_namespace(y)
+            self._whole.run(x, plain(y if y.dtype == xp.int64 else xp.astype(y, xp.int64)))
             if not self._outside[0]:
                 return self._value[0]
             self._outside[0] = 0  # the tape says what is wrong, or leaves those rows out
@@ -68,15 +79,12 @@ class NativePlan(StepPlan):
         self._backward.run(x, plain(g))
         return loss
 
-    def _whole(self, label_bytes: int) -> Any:
-        known = self._whole_for.get(label_bytes)
-        if known is None:
-            out = self.layers[-1].out
-            xp = array_namespace(out)
-            losses, g = xp.empty((out.shape[0],), dtype=out.dtype), xp.empty(out.shape, dtype=out.dtype)
-            known = self._perceptron.whole(label_bytes, losses, g, self._outside, self._value)
-            self._whole_for[label_bytes] = known
-        return known
+    @functools.cached_property
+    def _whole(self) -> Any:
+        out = self.layers[-1].out
+        xp = array_namespace(out)
+        losses, g = xp.empty((out.shape[0],), dtype=out.dtype), xp.empty(out.shape, dtype=out.dtype)
+        return self._perceptron.whole(losses, g, self._outside, self._value)
 
     @functools.cached_property
     def _forward(self) -> Any:
@@ -85,3 +93,21 @@ class NativePlan(StepPlan):
     @functools.cached_property
     def _backward(self) -> Any:
         return self._perceptron.backward()
+
+
+class NativeForwardPlan(ForwardPlan):
+    """A :class:`~learnkit.training.plan.ForwardPlan` that is a compiled program for a few rows."""
+
+    def __init__(self, model: Any, library: Any) -> None:
+        super().__init__(model)
+        from learnkit.backends.native.prediction import Prediction
+
+        self._few = Prediction(library)
+        self._leaves_in_order = [leaf for weight, bias, _ in self._leaves for leaf in (weight, bias)]
+        self._relus = [relu for _, _, relu in self._leaves]
+
+    def __call__(self, x: Array) -> Array:
+        if x.shape[0] > self._few.most:
+            return super().__call__(x)
+        arrays = [None if leaf is None else leaf.array for leaf in self._leaves_in_order]
+        return self._few(x, arrays, self._relus)

@@ -179,7 +179,11 @@ class ForwardPlan:
             for i, (layer, after) in enumerate(zip(model.layers, (*model.layers[1:], None), strict=True))
             if type(layer) is Linear
         ]
-        self._width = max(weight.array.shape[1] for weight, _, _ in self._leaves)
+        shapes = [weight.array.shape for weight, _, _ in self._leaves]
+        self._width = max(shape[1] for shape in shapes)
+        self.dtype = self._leaves[0][0].array.dtype
+        self.empty = any(0 in shape for shape in shapes)
+        self.relu_last = self._leaves[-1][2]
 
     def __call__(self, x: Array) -> Array:
         """The outputs for a matrix ``x`` with at least one row."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 from learnkit.augment.base import Augmentation, augmentation
@@ -24,7 +25,7 @@ from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.components import component, named_metrics
 from learnkit.training.history import History
-from learnkit.training.native_plan import step_plan
+from learnkit.training.native_plan import forward_plan, step_plan
 from learnkit.training.plan import ForwardPlan, StepPlan, fits, plannable
 from learnkit.training.rows import Rows, as_features, augmented, check_at_least_one, place
 from learnkit.training.saved import Saved
@@ -32,6 +33,9 @@ from learnkit.training.special import flush, is_special, special_step
 from learnkit.training.weights import Weights
 
 __all__ = ["Trainer"]
+
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Trainer(Weights, Saved):
@@ -282,7 +286,7 @@ class Trainer(Weights, Saved):
         if self._forward is None or self._forward.layers is not self.model.layers:
             if not plannable(self.model, kernels, x.shape[1]):
                 return None
-            self._forward = ForwardPlan(self.model)
+            self._forward = forward_plan(self.model)
         return self._forward if x.shape[1] == self.model.layers[0].in_features else None
 
     def flush(self) -> bool:
@@ -379,11 +383,14 @@ class Trainer(Weights, Saved):
             raise ShapeError("x is a single number, expected an array with one row for each example")
         self.lay_out(features)
         n = features.shape[0]
-        starts = range(0, max(n, 1), batch_size)
         forward = self._forward_plan(features) or self.model
-        with self.averaged_weights():
-            parts = [forward(features[i : min(i + batch_size, n), ...]) for i in starts]
-        out = parts[0] if len(parts) == 1 else array_namespace(parts[0]).concat(parts, axis=0)
+        with self.averaged_weights() if self.optimizer.averages else _NOTHING:
+            if n <= batch_size:
+                out = forward(features)
+            else:
+                starts = range(0, n, batch_size)
+                parts = [forward(features[i : min(i + batch_size, n), ...]) for i in starts]
+                out = array_namespace(parts[0]).concat(parts, axis=0)
         kept = type(x) is type(features) and not isinstance(x, (list, tuple))
         return out if kept else self.backend.to_numpy(out)
 

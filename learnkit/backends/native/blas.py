@@ -38,6 +38,7 @@ class Blas:
             for name in ("gemm", "gemv")
             for kind, letter in (("f", "s"), ("d", "d"))
         }
+        self._threads, self._limit = _setters(library, prefix, suffix)
         self._lock = threading.Lock()
         self._inside = 0
         self._before = 1
@@ -49,9 +50,9 @@ class Blas:
     def __enter__(self) -> None:
         with self._lock:
             if not self._inside:
-                self._before = self._library.get_num_threads()
+                self._before = self._threads()
                 if self._before != 1:
-                    self._library.set_num_threads(1)
+                    self._limit(1)
             self._inside += 1
 
     def __exit__(
@@ -60,7 +61,16 @@ class Blas:
         with self._lock:
             self._inside -= 1
             if not self._inside and self._before != 1:
-                self._library.set_num_threads(self._before)
+                self._limit(self._before)
+
+
+def _setters(library: Any, prefix: str, suffix: str) -> tuple[Any, Any]:
+    """What gives and what sets the library's number of threads."""
+    names = [f"{prefix}openblas_{verb}_num_threads{suffix}" for verb in ("get", "set")]
+    if all(hasattr(library.dynlib, name) for name in names):  # as threadpoolctl's, in a tenth of the time
+        getter, setter = (getattr(library.dynlib, name) for name in names)
+        return getter, setter
+    return library.get_num_threads, library.set_num_threads
 
 
 @functools.cache

@@ -8,6 +8,8 @@ float32 and one for float64.
 
 from __future__ import annotations
 
+import functools
+
 import numba
 import numpy as np
 from numba import carray, types
@@ -15,14 +17,13 @@ from numba import carray, types
 from learnkit.backends.compiled_loops import row_sum, softmax_cross_entropy
 from learnkit.backends.native.intrinsics import call_part, gemm_32, gemm_64, gemv_32, gemv_64, pointer
 
-__all__ = ["ADD", "ADD_RELU", "MASK", "NOTHING", "calls", "chain"]
+__all__ = ["ADD", "ADD_RELU", "MASK", "NOTHING", "address"]
 
 #: What is done to the block of a product while it is in the cache: nothing, add a bias, that and ReLU, or
 #: put 0 where another array is not positive.
 NOTHING, ADD, ADD_RELU, MASK = range(4)
 
 _compiled = numba.njit(nogil=True, error_model="numpy")
-_inline = numba.njit(nogil=True, error_model="numpy", inline="always")
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 
 
@@ -45,7 +46,7 @@ def _mask(row, y, zero):
         row[j] = zero if y[j] <= zero else row[j]
 
 
-@_inline
+@_compiled
 def _block(r0, r1, c0, c1, x, zero, one, size):
     """A block of ``a b``, where either may be transposed, with what follows.
 
@@ -80,21 +81,21 @@ def _block(r0, r1, c0, c1, x, zero, one, size):
                 _add(row, carray(pointer(x[13] + c0 * size, zero), n))
 
 
-@_inline
+@_compiled
 def _product_rows(low, high, address, zero, one, size):
     """:func:`_block`'s, then the number of columns."""
     x = carray(pointer(address, np.int64(0)), 15)
     _block(low, high, 0, x[14], x, zero, one, size)
 
 
-@_inline
+@_compiled
 def _product_columns(low, high, address, zero, one, size):
     """:func:`_block`'s, then the number of rows."""
     x = carray(pointer(address, np.int64(0)), 15)
     _block(0, x[14], low, high, x, zero, one, size)
 
 
-@_inline
+@_compiled
 def _column_sums(low, high, address, zero, one, size):
     """gemv, wide integers?, rows, columns, array, as many ones, out."""
     x = carray(pointer(address, np.int64(0)), 7)
@@ -105,7 +106,7 @@ def _column_sums(low, high, address, zero, one, size):
         gemv_32(x[0], _ROW_MAJOR, _TRANSPOSED, x[2], high - low, one, g, x[3], x[5], 1, zero, out, 1)
 
 
-@_inline
+@_compiled
 def _transpose(low, high, address, zero, one, size):
     """rows, columns, array, out: rows of out, which are columns of the array."""
     x = carray(pointer(address, np.int64(0)), 4)
@@ -116,27 +117,14 @@ def _transpose(low, high, address, zero, one, size):
             out[j, i] = a[i, j]
 
 
-@_inline
-def _cross_entropy(low, high, address, zero, one, size):
-    """rows, classes, logits, labels, their bytes, losses, gradient of the mean, flag for a bad label."""
-    x = carray(pointer(address, np.int64(0)), 8)
-    n, k = x[0], x[1]
-    z, losses, g = (
-        carray(pointer(x[2], zero), (n, k)),
-        carray(pointer(x[5], zero), n),
-        carray(pointer(x[6], zero), (n, k)),
-    )
-    outside = carray(pointer(x[7], np.int8(0)), 1)
-    if x[4] == 8:
-        labels = carray(pointer(x[3], np.int64(0)), n)
-        _cross_entropy_rows(low, high, z, labels, losses, g, outside, one)
-    else:
-        narrow = carray(pointer(x[3], np.int32(0)), n)
-        _cross_entropy_rows(low, high, z, narrow, losses, g, outside, one)
-
-
 @_compiled
-def _cross_entropy_rows(low, high, z, labels, losses, g, outside, one):
+def _cross_entropy(low, high, address, zero, one, size):
+    """rows, classes, logits, class numbers, losses, gradient of the mean, flag for a bad class number."""
+    x = carray(pointer(address, np.int64(0)), 7)
+    n, k = x[0], x[1]
+    z, g = carray(pointer(x[2], zero), (n, k)), carray(pointer(x[5], zero), (n, k))
+    labels, losses = carray(pointer(x[3], np.int64(0)), n), carray(pointer(x[4], zero), n)
+    outside = carray(pointer(x[6], np.int8(0)), 1)
     softmax_cross_entropy(low, high, z, labels, losses, g, outside)
     share = one / losses.dtype.type(z.shape[0])
     k = z.shape[1]
@@ -150,7 +138,7 @@ def _cross_entropy_rows(low, high, z, labels, losses, g, outside, one):
             outside[0] = 1
 
 
-@_inline
+@_compiled
 def _mean(low, high, address, zero, one, size):
     """numbers, vector, out."""
     x = carray(pointer(address, np.int64(0)), 3)
@@ -160,91 +148,65 @@ def _mean(low, high, address, zero, one, size):
 
 
 _PART = types.void(types.intp, types.intp, types.intp)
-_call = numba.cfunc(_PART, cache=True, error_model="numpy")
 
 
-@_call
-def in_turn(low, high, address):
+def _in_turn(low, high, address):
     """The number of calls, then the address and the arguments of each: one after the other, same rows."""
     x = carray(pointer(address, np.int64(0)), 1 << 16)
     for i in range(x[0]):
         call_part(x[1 + 2 * i], low, high, x[2 + 2 * i])
 
 
-@_call
-def product_rows_f(low, high, address):
+def _product_rows_f(low, high, address):
     _product_rows(low, high, address, np.float32(0), np.float32(1), 4)
 
 
-@_call
-def product_rows_d(low, high, address):
+def _product_rows_d(low, high, address):
     _product_rows(low, high, address, np.float64(0), np.float64(1), 8)
 
 
-@_call
-def product_columns_f(low, high, address):
+def _product_columns_f(low, high, address):
     _product_columns(low, high, address, np.float32(0), np.float32(1), 4)
 
 
-@_call
-def product_columns_d(low, high, address):
+def _product_columns_d(low, high, address):
     _product_columns(low, high, address, np.float64(0), np.float64(1), 8)
 
 
-@_call
-def column_sums_f(low, high, address):
+def _column_sums_f(low, high, address):
     _column_sums(low, high, address, np.float32(0), np.float32(1), 4)
 
 
-@_call
-def column_sums_d(low, high, address):
+def _column_sums_d(low, high, address):
     _column_sums(low, high, address, np.float64(0), np.float64(1), 8)
 
 
-@_call
-def transpose_f(low, high, address):
+def _transpose_f(low, high, address):
     _transpose(low, high, address, np.float32(0), np.float32(1), 4)
 
 
-@_call
-def transpose_d(low, high, address):
+def _transpose_d(low, high, address):
     _transpose(low, high, address, np.float64(0), np.float64(1), 8)
 
 
-@_call
-def cross_entropy_f(low, high, address):
+def _cross_entropy_f(low, high, address):
     _cross_entropy(low, high, address, np.float32(0), np.float32(1), 4)
 
 
-@_call
-def cross_entropy_d(low, high, address):
+def _cross_entropy_d(low, high, address):
     _cross_entropy(low, high, address, np.float64(0), np.float64(1), 8)
 
 
-@_call
-def mean_f(low, high, address):
+def _mean_f(low, high, address):
     _mean(low, high, address, np.float32(0), np.float32(1), 4)
 
 
-@_call
-def mean_d(low, high, address):
+def _mean_d(low, high, address):
     _mean(low, high, address, np.float64(0), np.float64(1), 8)
 
 
-#: By name and character of the dtype, the addresses of the calls.
-calls = {
-    ("product_rows", "f"): product_rows_f.address,
-    ("product_rows", "d"): product_rows_d.address,
-    ("product_columns", "f"): product_columns_f.address,
-    ("product_columns", "d"): product_columns_d.address,
-    ("column_sums", "f"): column_sums_f.address,
-    ("column_sums", "d"): column_sums_d.address,
-    ("transpose", "f"): transpose_f.address,
-    ("transpose", "d"): transpose_d.address,
-    ("cross_entropy", "f"): cross_entropy_f.address,
-    ("cross_entropy", "d"): cross_entropy_d.address,
-    ("mean", "f"): mean_f.address,
-    ("mean", "d"): mean_d.address,
-}
-#: The address of a call of calls.
-chain = in_turn.address
+@functools.cache
+def address(name: str, kind: str = "") -> int:
+    """Where the call of that name for the dtype with that character is. The first question compiles it."""
+    function = globals()[f"_{name}_{kind}" if kind else f"_{name}"]
+    return int(numba.cfunc(_PART, cache=True, error_model="numpy")(function).address)

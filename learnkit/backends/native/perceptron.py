@@ -15,7 +15,7 @@ import numpy as np
 
 from learnkit.backends.base import Array
 from learnkit.backends.native.blas import Blas
-from learnkit.backends.native.layers import ADD, ADD_RELU, MASK, NOTHING, calls, chain
+from learnkit.backends.native.layers import ADD, ADD_RELU, MASK, NOTHING, address
 from learnkit.backends.native.program import Call, Given, Phase, Program
 from learnkit.backends.threads import thread_count
 
@@ -27,6 +27,8 @@ _PART = 100_000
 _ELEMENTS = 16_384
 #: Up to so many weights in each layer, a part is some rows of the batch.
 _FEW = 65_536
+#: Multiplications of one way through all layers below which a program is short.
+_SHORT = 30_000_000
 #: Rows or columns in a part, a multiple of this: what BLAS computes at once.
 _TILE = 16
 
@@ -44,14 +46,14 @@ class _Product:
     kind: str
 
     def rows(self) -> Call:
-        return Call(calls["product_rows", self.kind], (*self.arguments, self.n))
+        return Call(address("product_rows", self.kind), (*self.arguments, self.n))
 
     def parts(self) -> tuple[Call, int, int]:
         """Along the longer side, as many as there are threads: each multiplies all of the other factor."""
         count = min(thread_count(), max(1, self.m * self.n * self.k // _PART))
         if self.m >= self.n:
             return self.rows(), self.m, _each(self.m, count, _TILE)
-        columns = Call(calls["product_columns", self.kind], (*self.arguments, self.m))
+        columns = Call(address("product_columns", self.kind), (*self.arguments, self.m))
         return columns, self.n, _each(self.n, count, _TILE)
 
 
@@ -65,7 +67,8 @@ class Perceptron:
 
     Args:
         layers: each with arrays ``weight``, ``bias`` or ``None``, ``out``, and for gradients ``to_weight``,
-            ``to_bias``, ``back`` and ``transposed``; and ``relu``, whether that follows.
+            ``to_bias``, ``back`` and ``transposed``; and ``relu``, whether that follows. The last one's
+            ``out`` may be ``None``: then it is given at each run.
         rows: of a batch.
         library: what multiplies.
     """
@@ -78,28 +81,32 @@ class Perceptron:
         self._chained = all(layer.weight.size <= _FEW for layer in layers)
 
     def forward(self) -> Program:
-        """Takes x."""
-        return Program(self._up())
+        """Takes x, and the array for the outputs if they have none."""
+        return self._program(self._up())
 
     def backward(self) -> Program:
         """Takes x and the gradient of the outputs."""
-        return Program(self._down(G))
+        return self._program(self._down(G))
 
-    def whole(self, label_bytes: int, losses: Array, g: Array, outside: Array, mean: Array) -> Program:
-        """Takes x and class numbers of so many bytes; gives losses, their mean and its gradient."""
+    def whole(self, losses: Array, g: Array, outside: Array, mean: Array) -> Program:
+        """Takes x and class numbers, int64; gives losses, their mean and its gradient."""
         rows, classes = g.shape
         entropy = Call(
-            calls["cross_entropy", self._kind],
-            (rows, classes, self._layers[-1].out, G, label_bytes, losses, g, outside),
+            address("cross_entropy", self._kind),
+            (rows, classes, self._layers[-1].out, G, losses, g, outside),
         )
-        last = Call(calls["mean", self._kind], (rows, losses, mean)), 1, 1
+        last = Call(address("mean", self._kind), (rows, losses, mean)), 1, 1
         if self._chained:
             first, then = self._transposes(), self._weights(g)
             middle: list[_Product | Call] = [*self._products(), entropy, *self._backs(g)]
-            return Program([*first, self._in_rows(middle), [*then, last]])
+            return self._program([*first, self._in_rows(middle), [*then, last]])
         shared = (entropy, rows, _each(rows, self._shares(rows * classes), 1))
         first_back, *others = self._down(g)
-        return Program([*self._up(), [shared], [*first_back, last], *others])
+        return self._program([*self._up(), [shared], [*first_back, last], *others])
+
+    def _program(self, phases: list[Phase]) -> Program:
+        work = self._n * sum(layer.weight.size for layer in self._layers)
+        return Program(phases, short=work < _SHORT)
 
     def _shares(self, elements: int) -> int:
         return min(thread_count(), max(1, elements // _ELEMENTS))
@@ -124,14 +131,16 @@ class Perceptron:
         in_turn = [step.rows() if isinstance(step, _Product) else step for step in steps]
         work = sum(s.m * s.n * s.k for s in steps if isinstance(s, _Product))
         count = min(thread_count(), max(1, work // _PART))
-        return [(Call(chain, (len(in_turn), *in_turn)), self._n, _each(self._n, count, _TILE))]
+        return [(Call(address("in_turn"), (len(in_turn), *in_turn)), self._n, _each(self._n, count, _TILE))]
 
     def _transposes(self) -> list[Phase]:
         found = []
         for layer in self._layers:
             if layer.transposed is not None:
                 inputs, outputs = layer.weight.shape
-                call = Call(calls["transpose", self._kind], (inputs, outputs, layer.weight, layer.transposed))
+                call = Call(
+                    address("transpose", self._kind), (inputs, outputs, layer.weight, layer.transposed)
+                )
                 found.append((call, outputs, _each(outputs, self._shares(4 * layer.weight.size), 1)))
         return [found] if found else []
 
@@ -145,10 +154,11 @@ class Perceptron:
         h: Array | Given = X
         for layer in self._layers:
             inputs, outputs = layer.weight.shape
+            out = G if layer.out is None else layer.out
             follows = ADD_RELU if layer.relu else NOTHING if layer.bias is None else ADD
             found.append(
                 self._product(
-                    (self._n, outputs, inputs), (h, inputs), (layer.weight, outputs), layer.out,
+                    (self._n, outputs, inputs), (h, inputs), (layer.weight, outputs), out,
                     follows=follows, extra=layer.bias,
                 )
             )  # fmt: skip
@@ -195,7 +205,7 @@ class Perceptron:
             gemv = library.address("gemv", self._kind)
             arguments = gemv, library.wide, self._n, columns, upper, self._ones, layer.to_bias
             each = _each(columns, self._shares(self._n * columns // 4), _TILE)
-            found.append([(Call(calls["column_sums", self._kind], arguments), columns, each)])
+            found.append([(Call(address("column_sums", self._kind), arguments), columns, each)])
         return found
 
     def _from_the_top(self) -> Iterator[tuple[Any, Any, Any]]:
@@ -208,7 +218,7 @@ class Perceptron:
         shape: tuple[int, int, int],
         a: tuple[Any, int],
         b: tuple[Any, int],
-        out: Array,
+        out: Array | Given,
         *,
         flip_a: bool = False,
         flip_b: bool = False,

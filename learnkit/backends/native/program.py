@@ -10,6 +10,7 @@ import numpy as np
 
 from learnkit.backends.base import Array
 from learnkit.backends.native.blas import blas
+from learnkit.backends.native.pace import Pace
 from learnkit.backends.native.team import team
 
 __all__ = ["Call", "Given", "Phase", "Program"]
@@ -44,9 +45,11 @@ class Program:
 
     Args:
         phases: one after the other. A part is computed by one thread.
+        short: whether the program takes so little time that helpers may make it slower.
     """
 
-    def __init__(self, phases: Iterable[Phase]) -> None:
+    def __init__(self, phases: Iterable[Phase], *, short: bool = False) -> None:
+        self._pace = Pace() if short else None
         rows = [phase for phase in phases if phase]
         self._library: Any = blas()
         self._kept: list[Array] = []
@@ -91,7 +94,8 @@ class Program:
             given: contiguous arrays for the arguments that are :class:`Given`.
         """
         with self._library:
-            team().run(self._table, self._numbers, self._places, given)
+            helped = self._pace is None or self._pace.helped()
+            team().run(self._table, self._numbers, self._places, given, helped=helped)
 
 
 def _number(value: Any) -> int:

@@ -57,16 +57,25 @@ class Team:
             self._asked.get()
             crew.work(self._common, _PATIENCE, _pause())
 
+    def _wake(self) -> None:
+        for _ in range(self.count - 1 - int(self._common[crew.AWAKE])):
+            crew.wake(self._common)
+            self._asked.put(None)
+
     def run(
-        self, table: Array, numbers: Array = _NONE, places: Array = _NONE, given: tuple[Array, ...] = ()
+        self,
+        table: Array,
+        numbers: Array = _NONE,
+        places: Array = _NONE,
+        given: tuple[Array, ...] = (),
+        *,
+        helped: bool = True,
     ) -> None:
-        """Run a program; while another thread runs one, without the helpers."""
-        helped = self.count > 1 and self._in_use.acquire(blocking=False)
+        """Run a program, with helpers if ``helped`` and if no other thread has them."""
+        helped = helped and self.count > 1 and self._in_use.acquire(blocking=False)
         try:
-            if helped:
-                for _ in range(self.count - 1 - int(self._common[crew.AWAKE])):
-                    crew.wake(self._common)
-                    self._asked.put(None)
+            if helped and self._common[crew.AWAKE] != self.count - 1:
+                self._wake()
             if given:
                 crew.run_on(self._common, table, helped, _pause(), numbers, places, given[0], given[-1])
             else:

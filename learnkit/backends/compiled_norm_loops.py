@@ -12,8 +12,10 @@ import numpy as np
 
 from learnkit.backends.compiled_sums import (
     STRIP,
+    add_to,
     constant,
     exact,
+    finite,
     moments,
     products,
     total,
@@ -21,7 +23,7 @@ from learnkit.backends.compiled_sums import (
     wide_mean,
     wide_moments,
     wide_product,
-    wide_total,
+    wide_products,
 )
 from learnkit.backends.numba_arithmetic import fma, plus
 
@@ -39,8 +41,9 @@ def _statistics(row, scale, centred):  # type: ignore[no-untyped-def]
     one, two = moments(row, shift)
     if not centred:
         one = 0.0
-    if usable(one, two, m, scale) or (two == 0 and constant(row, shift)):
-        return (np.float64(shift) + one / m) * scale, (two - one * one / m) / m * scale * scale
+    left = two - one * one / m
+    if usable(left, two, m, scale) or (two == 0 and constant(row, shift)):
+        return (np.float64(shift) + one / m) * scale, left / m * scale * scale
     mean = wide_mean(row, scale) if centred else 0.0
     one, two = wide_moments(row, scale, mean)
     if not centred:
@@ -110,14 +113,13 @@ def _sums_by_segment(g, x, w, s, high, inverse, shift, dw, db):  # type: ignore[
 
 
 @exact
-def _add(sums, partial):  # type: ignore[no-untyped-def]
+def _add(partial, sums):  # type: ignore[no-untyped-def]
     """Add sums to the partial sums, unless there is one among them that is not finite."""
-    values, to = sums.reshape(sums.size), partial.reshape(partial.size)
-    finite = abs(wide_total(values)) < np.inf
-    if finite:
-        for j in range(values.shape[0]):
-            to[j] += values[j]
-    return finite
+    x = sums.reshape(sums.size)
+    good = finite(x)
+    if good:
+        add_to(partial.reshape(partial.size), x)
+    return good
 
 
 @exact
@@ -125,11 +127,7 @@ def _wide_sums(g, x, w, s, high, inverse, shift, dw, db):  # type: ignore[no-unt
     """The same in double precision."""
     one = two = 0.0
     for c in range(x.shape[0]):
-        a = b = 0.0
-        for j in range(x.shape[1]):
-            h = np.float64(fma(fma(x[c, j], s, -high), inverse, shift))
-            a = plus(a, np.float64(g[c, j]))
-            b = plus(b, np.float64(g[c, j]) * h)
+        a, b = wide_products(g[c], x[c], s, high, inverse, shift)
         one += a * w[c]
         two += b * w[c]
         dw[c] += b
@@ -198,7 +196,7 @@ def row_backward(  # type: ignore[no-untyped-def]
                 _to_x(gs[r], xs[r], w, s, high, inverse, shift, a, b, results[r])
             if not to_weight:
                 continue
-            if not (_add(by_element, partial[q]) if rest == 1 else _add(by_segment, partial[q])):
+            if not (_add(partial[q], by_element) if rest == 1 else _add(partial[q], by_segment)):
                 for r in range(first, last):
                     i = r % groups
                     high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)

@@ -135,17 +135,19 @@ class CompiledNormKernels(NumpyNormKernels):
         high, low, power = statistics
         k = inverse_of(power, eps * scale * scale)
         y = np.empty(x.shape, x.dtype)
-        k = (k if weight is None else k * weight).astype(x.dtype)
-        shift = _filled((channels,), x.dtype, 0) if bias is None else plain(bias)
-        over_rows(loops.channels_apply, n, x.size, x, scale, high, low, k, shift, y)
+        if weight is not None:
+            k *= weight
+        shift = (-low * k if bias is None else bias - low * k).astype(x.dtype)
+        over_rows(loops.channels_apply, n, x.size, x, scale, high, k.astype(x.dtype), shift, y)
         return y, statistics
 
     def affine_channels(self, x: Array, shift: Array, factor: Array, bias: Array | None) -> Array:
         if not suits(x, shift, factor, bias):
             return super().affine_channels(x, shift, factor, bias)
         n, channels, _ = x.shape
-        zeros, y = _filled((channels,), x.dtype, 0), np.empty(x.shape, x.dtype)
-        numbers = plain(shift), zeros, plain(factor), zeros if bias is None else plain(bias)
+        y = np.empty(x.shape, x.dtype)
+        bias = _filled((channels,), x.dtype, 0) if bias is None else plain(bias)
+        numbers = plain(shift), plain(factor), bias
         over_rows(_channel_loops().channels_apply, n, x.size, plain(x), 1.0, *numbers, y)
         return y
 
@@ -168,15 +170,16 @@ class CompiledNormKernels(NumpyNormKernels):
         chunk = _examples(channels, rest)
         chunks = -(-n // chunk)
         partial = np.zeros((chunks, 2, channels))
-        inverse = wide.astype(x.dtype)
-        over_rows(loops.channel_gradients, chunks, x.size, chunk, g, x, scale, high, low, inverse, partial)
+        terms = high, wide.astype(x.dtype), (-low * wide).astype(x.dtype)
+        over_rows(loops.channel_gradients, chunks, x.size, chunk, g, x, scale, *terms, partial)
         dx = None
         if needs[0]:
             gh, total = partial.sum(axis=0) / (n * rest)
             k = wide * scale if weight is None else wide * scale * weight
-            terms = (a.astype(x.dtype) for a in (k, k * wide * gh, k * total))
+            slope = k * wide * gh
+            terms = tuple(a.astype(x.dtype) for a in (k, slope, k * total - low * slope))
             dx = np.empty(x.shape, x.dtype)
-            over_rows(loops.channels_backward, n, x.size, g, x, scale, high, low, *terms, dx)
+            over_rows(loops.channels_backward, n, x.size, g, x, scale, high, *terms, dx)
         return _gradients(dx, partial, needs, x.dtype)
 
 

@@ -18,8 +18,10 @@ from learnkit.backends.numba_arithmetic import fma, plus
 
 __all__ = [
     "STRIP",
+    "add_to",
     "constant",
     "exact",
+    "finite",
     "moments",
     "products",
     "total",
@@ -27,6 +29,7 @@ __all__ = [
     "wide_mean",
     "wide_moments",
     "wide_product",
+    "wide_products",
     "wide_total",
 ]
 
@@ -75,6 +78,17 @@ def wide_moments(x, scale, mean):  # type: ignore[no-untyped-def]
 
 
 @exact
+def wide_products(g, x, s, high, inverse, shift):  # type: ignore[no-untyped-def]
+    """The sums of ``g`` and of ``g h`` for ``h = (s x - high) inverse + shift``, which has the dtype of x."""
+    one = two = 0.0
+    for j in range(x.shape[0]):
+        h = fma(fma(x[j], s, -high), inverse, shift)
+        one = plus(one, np.float64(g[j]))
+        two = plus(two, np.float64(g[j]) * np.float64(h))
+    return one, two
+
+
+@exact
 def total(x):  # type: ignore[no-untyped-def]
     """The sum of a vector, however long: of strips in the dtype of x, of those in double precision."""
     a = 0.0
@@ -88,7 +102,7 @@ def total(x):  # type: ignore[no-untyped-def]
 
 @exact
 def moments(x, shift):  # type: ignore[no-untyped-def]
-    """The sums of ``d`` and of ``d^2`` for ``d = x - shift``, as in :func:`total`."""
+    """:func:`wide_moments` of x with ``shift`` for the mean, as in :func:`total`."""
     one = two = 0.0
     for first in range(0, x.shape[0], STRIP):
         part, a, b = x[first : first + STRIP], x.dtype.type(0), x.dtype.type(0)
@@ -103,7 +117,7 @@ def moments(x, shift):  # type: ignore[no-untyped-def]
 
 @exact
 def products(g, x, s, high, inverse, shift):  # type: ignore[no-untyped-def]
-    """The sums of ``g`` and of ``g h`` for ``h = (s x - high) inverse + shift``, as in :func:`total`."""
+    """:func:`wide_products`, as in :func:`total`."""
     one = two = 0.0
     for first in range(0, x.shape[0], STRIP):
         gs, part = g[first : first + STRIP], x[first : first + STRIP]
@@ -118,14 +132,13 @@ def products(g, x, s, high, inverse, shift):  # type: ignore[no-untyped-def]
 
 
 @exact
-def usable(one, two, n, scale):  # type: ignore[no-untyped-def]
-    """Whether the moments of ``n`` numbers give their mean and variance to all digits.
+def usable(left, two, n, scale):  # type: ignore[no-untyped-def]
+    """Whether the moments of ``n`` numbers give their variance ``left / n`` to all digits.
 
     Not if squares were beyond the range or below it, nor if the shift was so far from the mean that what is
-    left of ``two`` after its correction is a small part of it.
+    left of ``two`` is a small part of it.
     """
-    left = two - one * one / n
-    return two < np.inf and left > n * scale * scale and left > 0.1 * two
+    return (two < np.inf) & (left > n * scale * scale) & (left > 0.1 * two)
 
 
 @exact
@@ -135,3 +148,16 @@ def constant(x, value):  # type: ignore[no-untyped-def]
     for j in range(x.shape[0]):
         others += x[j] != value
     return others == 0
+
+
+@exact
+def finite(x):  # type: ignore[no-untyped-def]
+    """Whether no number of a vector is infinite or NaN."""
+    return abs(wide_total(x)) < np.inf
+
+
+@exact
+def add_to(sums, x):  # type: ignore[no-untyped-def]
+    """Add a vector to one in double precision."""
+    for j in range(x.shape[0]):
+        sums[j] += np.float64(x[j])

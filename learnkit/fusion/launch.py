@@ -30,6 +30,8 @@ Launch = Callable[[list[Array], tuple[Any, ...]], Any]
 BLOCK = 16384
 #: From so many elements on, threads share the work; fewer are done before another thread has woken up.
 SHARED = 200_000
+#: The same for arrays that stay, where it is found out by trying whether sharing pays, up to so many.
+_BOUND, _LONG = 50_000, 1_000_000
 
 _LIBRARIES = {"numpy": "numpy", "cupy": "cupy"}
 
@@ -82,7 +84,7 @@ def _numba_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
 
     def launch_in_place(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
         n = arrays[first].shape[0]  # an update is bound to vectors that are as the kernel takes them
-        if n < SHARED:
+        if n < (_BOUND if type(arrays) is Bound else SHARED):
             kernel(0, n, *arrays, *scalars)
         elif type(arrays) is Bound:
             arrays.prepared(over, n, len(scalars)).run(scalars)
@@ -118,7 +120,7 @@ class Bound(list[Any]):
     def prepared(self, over: Callable[..., Any], n: int, scalars: int) -> Any:
         """What ``over`` makes for these arrays: once."""
         if self._over is not over:
-            self._over, self._made = over, over(n, (n, 0), self, scalars)
+            self._over, self._made = over, over(n, (n, 0), self, scalars, short=n < _LONG)
         return self._made
 
 
@@ -126,7 +128,15 @@ class _ByCalls:
     """A kernel without an entry, as :class:`learnkit.backends.native.share.Shared`."""
 
     def __init__(
-        self, kernel: Any, n: int, counts: Any, arrays: list[Array], scalars: int, grain: int = 64
+        self,
+        kernel: Any,
+        n: int,
+        counts: Any,
+        arrays: list[Array],
+        scalars: int,
+        grain: int = 64,
+        *,
+        short: bool = False,
     ) -> None:
         self._kernel, self._n, self._arrays, self._grain = kernel, n, arrays, grain
 

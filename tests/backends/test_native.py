@@ -280,22 +280,25 @@ def close(a, b, kind):
     np.testing.assert_allclose(a, b, rtol=TOLERANCE[kind], atol=TOLERANCE[kind])
 
 
-def test_bits_do_not_depend_on_who_computes(monkeypatch):
-    """Helpers or none: the parts are the same."""
-    n, sizes = 64, (64, 96, 10)
-    x, labels = draw(n, 64, seed=5), np.arange(n) % 10
-    monkeypatch.setenv("LEARNKIT_THREADS", "2")
+@pytest.mark.parametrize("sizes", [(64, 96, 10), (300, 90, 17), (700, 300, 5)])
+def test_bits_of_short_programs_do_not_depend_on_the_machine(sizes, monkeypatch):
+    """However many threads there are."""
+    n = 100
+    x, labels = draw(n, sizes[0], seed=5), np.arange(n) % sizes[-1]
     found = []
-    for count in (2, 1):
-        monkeypatch.setattr(team_of, "_team", team_of.Team(count))
+    for count in (1, 2, 3, 8):
+        monkeypatch.setenv("LEARNKIT_THREADS", str(count))
+        monkeypatch.setattr(team_of, "_team", None)
         layers = network(sizes, n)
-        g, value = np.empty((n, 10), "f"), np.empty(1, "f")
+        g, value = np.empty((n, sizes[-1]), "f"), np.empty(1, "f")
         program = Perceptron(layers, n, LIBRARY).whole(np.empty(n, "f"), g, np.zeros(1, np.int8), value)
-        program.run(x, labels)
+        for _ in range(20):  # with helpers and without
+            program.run(x, labels)
         found.append([value, *(layer.to_weight for layer in layers)])
     monkeypatch.setattr(team_of, "_team", None)
-    for a, b in zip(*found, strict=True):
-        np.testing.assert_array_equal(a, b)
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("label", [-1, 4, 10**12])

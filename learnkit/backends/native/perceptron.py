@@ -44,13 +44,14 @@ class _Product:
     k: int
     arguments: tuple[Any, ...]
     kind: str
+    most: int
 
     def rows(self) -> Call:
         return Call(address("product_rows", self.kind), (*self.arguments, self.n))
 
     def parts(self) -> tuple[Call, int, int]:
-        """Along the longer side, as many as there are threads: each multiplies all of the other factor."""
-        count = min(thread_count(), max(1, self.m * self.n * self.k // _PART))
+        """Along the longer side, as many as may be: each multiplies all of the other factor."""
+        count = min(self.most, max(1, self.m * self.n * self.k // _PART))
         if self.m >= self.n:
             return self.rows(), self.m, _each(self.m, count, _TILE)
         columns = Call(address("product_columns", self.kind), (*self.arguments, self.m))
@@ -78,6 +79,10 @@ class Perceptron:
         dtype = layers[0].weight.dtype
         self._kind = dtype.char
         self._ones = np.ones(rows, dtype)
+        self._short = rows * sum(layer.weight.size for layer in layers) < _SHORT
+        # The last bits of a product may depend on its parts. So those of short programs, which more than two
+        # threads would not make faster, do not depend on the machine.
+        self._most = 2 if self._short else thread_count()
         self._chained = all(layer.weight.size <= _FEW for layer in layers)
 
     def forward(self) -> Program:
@@ -105,11 +110,10 @@ class Perceptron:
         return self._program([*self._up(), [shared], [*first_back, last], *others])
 
     def _program(self, phases: list[Phase]) -> Program:
-        work = self._n * sum(layer.weight.size for layer in self._layers)
-        return Program(phases, short=work < _SHORT)
+        return Program(phases, short=self._short)
 
     def _shares(self, elements: int) -> int:
-        return min(thread_count(), max(1, elements // _ELEMENTS))
+        return min(self._most, max(1, elements // _ELEMENTS))
 
     def _up(self) -> list[Phase]:
         if self._chained:
@@ -130,7 +134,7 @@ class Perceptron:
         """All steps for some rows, then for others."""
         in_turn = [step.rows() if isinstance(step, _Product) else step for step in steps]
         work = sum(s.m * s.n * s.k for s in steps if isinstance(s, _Product))
-        count = min(thread_count(), max(1, work // _PART))
+        count = min(self._most, max(1, work // _PART))
         return [(Call(address("in_turn"), (len(in_turn), *in_turn)), self._n, _each(self._n, count, _TILE))]
 
     def _transposes(self) -> list[Phase]:
@@ -230,4 +234,4 @@ class Perceptron:
         addresses = library.address("gemm", self._kind), library.address("gemv", self._kind)
         more = 0 if extra is None else extra
         arguments = (*addresses, library.wide, flip_a, flip_b, k, *a, *b, out, n, follows, more)
-        return _Product(m, n, k, arguments, self._kind)
+        return _Product(m, n, k, arguments, self._kind, self._most)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from learnkit.backends.native.pace import Pace
 from learnkit.backends.native.team import team
 
 __all__ = ["Shared"]
@@ -25,6 +26,7 @@ class Shared:
         counts, arrays: the first arguments. The arrays are kept.
         scalars: how many numbers follow.
         grain: a part is a multiple of it, but for the last.
+        short: whether it takes so little time that helpers may make it slower.
     """
 
     def __init__(
@@ -35,7 +37,10 @@ class Shared:
         arrays: Sequence[Any],
         scalars: int,
         grain: int = 64,
+        *,
+        short: bool = False,
     ) -> None:
+        self._pace = Pace() if short else None
         self._arrays = arrays
         first = len(counts) + len(arrays)
         self._numbers = np.empty(first + scalars, np.int64)
@@ -47,4 +52,4 @@ class Shared:
     def run(self, scalars: Sequence[float]) -> None:
         """Call it for all parts."""
         self._scalars[:] = scalars
-        team().run(self._table)
+        team().run(self._table, helped=self._pace is None or self._pace.helped())

@@ -158,7 +158,7 @@ class _HeldBytes(io.RawIOBase):
 
 
 #: How learnkit's own threads are called, which share the elements of a kernel and write nothing.
-_SILENT = "learnkit-kernel"
+_SILENT = ("learnkit-kernel", "learnkit-native")
 
 
 class _Descriptors:
@@ -276,7 +276,8 @@ class _State:
 
     def left_running(self) -> list[str]:
         """A line for each thread that the plugin has started and that goes on."""
-        new = [t for t in threading.enumerate() if t not in self._threads and t.is_alive()]
+        running = [t for t in threading.enumerate() if t not in self._threads and t.is_alive()]
+        new = [t for t in running if not t.name.startswith(_SILENT)]
         _left.update(new)
         return [f"it left a thread running ({thread.name})" for thread in new]
 

@@ -121,12 +121,13 @@ WRITES = [
 ]
 
 
+@pytest.mark.parametrize("name", ["learnkit-kernel", "learnkit-native"])
 def test_threads_of_kernels_are_no_obstacle(
-    install: Install, fresh: registry.Registry, capfd: pytest.CaptureFixture[str]
+    name: str, install: Install, fresh: registry.Registry, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """They write nothing, so what is written past Python is still the plugin's."""
     ends = threading.Event()
-    threading.Thread(target=ends.wait, daemon=True, name="learnkit-kernel").start()
+    threading.Thread(target=ends.wait, daemon=True, name=name).start()
     install("t-writes", "import os; os.write(1, b'past Python\\n')" + WAVE)
     try:
         (record,) = registry.records()

@@ -7,6 +7,7 @@ import pytest
 
 from learnkit import nn, optim, schedules
 from learnkit.plugins import registry
+from learnkit.plugins.hookspecs import HOOKS
 from learnkit.testing import checks_for, run_checks
 from learnkit.testing.making import sample_options
 
@@ -48,10 +49,7 @@ NEEDS = {
 #: Kinds whose components are functions or modules of their own, which other tests look at.
 APART = ("backend", "dataset", "reader", "exporter", "command", "kernel")
 ALL = [
-    (kind, name)
-    for kind in registry.HOOKS
-    if kind not in APART
-    for name in registry.names(kind, third_party=False)
+    (kind, name) for kind in HOOKS if kind not in APART for name in registry.names(kind, third_party=False)
 ]
 
 

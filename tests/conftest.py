@@ -26,6 +26,7 @@ if matrix.under_fake_cupy():
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "matrix: runs on every array library; set on tests that use `backend`")
+    config.addinivalue_line("markers", "alike: what is installed beside learnkit makes no difference to it")
 
 
 def pytest_report_header() -> str:

@@ -93,7 +93,9 @@ def by_nvrtc(tmp_path):
     return compiled
 
 
-COMPILERS = pytest.mark.parametrize("compiler", [by_nvcc, by_nvrtc])
+COMPILERS = pytest.mark.parametrize(
+    "compiler", [pytest.param(by_nvcc, marks=pytest.mark.alike), by_nvrtc], ids=["by_nvcc", "by_nvrtc"]
+)
 
 
 @COMPILERS

@@ -14,6 +14,7 @@ from learnkit.testing import matrix
 TESTS = Path(__file__).resolve().parent.parent
 
 
+@pytest.mark.alike
 @pytest.mark.skipif(matrix.under_fake_cupy(), reason="this is that process")
 def test_the_matrix_passes_on_the_stand_in_for_cupy():
     """Equivalent to ``LEARNKIT_FAKE_CUPY=1 python -m pytest -m matrix tests``."""

@@ -50,6 +50,7 @@ print("done")
 """
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("without", [False, True], ids=["compiled", "read"])
 def test_cuda_text_gives_the_values_of_numpy(without):
     """Each function, comparisons, choices, infinities, and a gradient: one launch each, and no waiting."""

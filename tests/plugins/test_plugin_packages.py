@@ -20,11 +20,28 @@ PACKAGES = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.t
 GIVEN = {"pylearnkit"}
 
 
+def described(package: Path) -> dict[str, Any]:
+    """What ``pyproject.toml`` says of a package."""
+    text = (package / "pyproject.toml").read_text(encoding="utf-8")
+    project: dict[str, Any] = tomllib.loads(text)["project"]
+    return project
+
+
+def required(project: dict[str, Any]) -> set[str]:
+    """What a package and its tests need beside learnkit."""
+    wanted = [*project["dependencies"], *project.get("optional-dependencies", {}).get("test", ())]
+    return {match.group() for text in wanted if (match := re.match(r"[\w.-]+", text))} - GIVEN
+
+
 def lacking(project: dict[str, Any]) -> list[str]:
     """The requirements of a package and its tests that are not installed here."""
-    wanted = [*project["dependencies"], *project.get("optional-dependencies", {}).get("test", ())]
-    names = {match.group() for text in wanted if (match := re.match(r"[\w.-]+", text))} - GIVEN
-    return sorted(name for name in names if not installed(name))
+    return sorted(name for name in required(project) if not installed(name))
+
+
+def with_marks(package: Path) -> Any:
+    """A package that needs no more than the tests of learnkit is tested alike in every environment."""
+    alike = required(described(package)) <= {"numpy", "pytest", "array-api-strict"}
+    return pytest.param(package, id=package.name, marks=[pytest.mark.alike] if alike else [])
 
 
 def installed(distribution: str) -> bool:
@@ -49,9 +66,9 @@ def install(project: dict[str, Any], directory: Path) -> None:
     (info / "entry_points.txt").write_text("\n".join(groups))
 
 
-@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+@pytest.mark.parametrize("package", [with_marks(package) for package in PACKAGES])
 def test_a_package_passes_its_tests_when_installed(package: Path, tmp_path: Path) -> None:
-    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = described(package)
     if missing := lacking(project):
         pytest.skip(f"{package.name} needs {', '.join(missing)}")
     install(project, tmp_path)
@@ -72,7 +89,7 @@ def test_a_package_passes_its_tests_when_installed(package: Path, tmp_path: Path
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
 def test_a_package_is_complete(package: Path) -> None:
     """A README that installs it by its name, tests, and an entry point for each group that it is in."""
-    project = tomllib.loads((package / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = described(package)
     assert project["name"] == package.name
     assert f"pip install {package.name}" in (package / "README.md").read_text(encoding="utf-8")
     assert project["dependencies"][0].startswith("pylearnkit>=")

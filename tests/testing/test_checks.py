@@ -176,7 +176,7 @@ class Hangs(Loss):
 
 
 def test_a_component_that_hangs_is_a_failure(monkeypatch):
-    monkeypatch.setattr(process, "TIMEOUT", 3.0)
+    monkeypatch.setattr(process, "TIMEOUT", 1.0)
     (bad,) = failed(run_checks(Hangs(), libraries=["fakecupy"]))
     assert bad.name == "library-fakecupy"
 

@@ -15,6 +15,7 @@ from learnkit.backends.compiled_sums import (
     exact,
     finite,
     moments,
+    near,
     products,
     usable,
     wide_products,
@@ -50,10 +51,10 @@ def _moments_by_example(x, shift, one, two):  # type: ignore[no-untyped-def]
     n, channels, rest = x.shape
     few = min(n, -(-_FEW // rest))
     for c in range(channels):
-        start, off = x[0, c, 0], 0.0
+        start, off = x[0, c, 0], x.dtype.type(0)
         for i in range(few):
-            off += moments(x[i * n // few, c], start)[0]
-        shift[c] = start + x.dtype.type(off / (few * rest))
+            off += near(x[i * n // few, c]) - start
+        shift[c] = start + off / x.dtype.type(few)
     for r in range(n):
         for c in range(channels):
             a, b = moments(x[r, c], shift[c])
@@ -136,8 +137,12 @@ def channel_moments(lo, hi, chunk, x, scale, partial):  # type: ignore[no-untype
 
 @exact
 def channels_apply(lo, hi, x, scale, high, k, shift, y):  # type: ignore[no-untyped-def]
-    """``y = (scale x - high) k + shift`` for examples ``lo`` to ``hi``."""
+    """``y = (scale x - high) k + shift`` for examples ``lo`` to ``hi``, counted from the end.
+
+    What the statistics were taken of last may still be in a cache.
+    """
     n, channels, rest = x.shape
+    lo, hi = n - hi, n - lo
     s = x.dtype.type(scale)
     if rest == 1:
         flat, out = x.reshape(n, channels), y.reshape(n, channels)
@@ -203,8 +208,9 @@ def channel_gradients(lo, hi, chunk, g, x, scale, high, inverse, shift, partial)
 
 @exact
 def channels_backward(lo, hi, g, x, scale, high, k, slope, shift, dx):  # type: ignore[no-untyped-def]
-    """``dx = g k - (scale x - high) slope - shift`` for examples ``lo`` to ``hi``."""
+    """``dx = g k - (scale x - high) slope - shift`` for examples ``lo`` to ``hi``, counted from the end."""
     n, channels, rest = x.shape
+    lo, hi = n - hi, n - lo
     s = x.dtype.type(scale)
     if rest == 1:
         flat, gradient, out = x.reshape(n, channels), g.reshape(n, channels), dx.reshape(n, channels)

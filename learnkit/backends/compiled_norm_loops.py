@@ -17,8 +17,8 @@ from learnkit.backends.compiled_sums import (
     exact,
     finite,
     moments,
+    near,
     products,
-    total,
     usable,
     wide_mean,
     wide_moments,
@@ -31,13 +31,15 @@ __all__ = ["row_backward", "row_norm", "squares"]
 
 #: Rows whose products are summed in the dtype of x before they are added to the others.
 _ROWS = 16
+#: Elements of rows that the backward pass reads twice, and the second time from a cache.
+_NEAR = 32768
 
 
 @exact
 def _statistics(row, scale, centred):  # type: ignore[no-untyped-def]
     """The mean of ``scale row`` and the mean square of what is left without it, in double precision."""
     m, kind = row.shape[0], row.dtype.type
-    shift = kind(total(row) / m) if centred else kind(0)
+    shift = near(row) if centred else kind(0)
     one, two = moments(row, shift)
     if not centred:
         one = 0.0
@@ -163,7 +165,9 @@ def _to_x(g, x, w, s, high, inverse, shift, a, b, dx):  # type: ignore[no-untype
 def row_backward(  # type: ignore[no-untyped-def]
     lo, hi, chunk, g, x, weight, scale, eps, centred, high_of, low_of, power_of, to_x, to_weight, dx, partial
 ):
-    """Chunks ``lo`` to ``hi`` of so many rows each: dx, and of weight and bias partial sums.
+    """Chunks ``lo`` to ``hi`` of so many rows, counted from the end: dx, and of weight and bias partial sums.
+
+    What the forward pass read last may still be in a cache.
 
     partial: (chunks, 2, groups, segments), zeros.
     """
@@ -172,28 +176,34 @@ def row_backward(  # type: ignore[no-untyped-def]
     xs, gs, results = x.reshape(n, m), g.reshape(n, m), dx.reshape(dx.shape[0], m)
     s, zero = kind(scale), kind(0)
     by_element, by_segment = np.empty((2, groups, segments), x.dtype), np.empty((2, groups, segments))
-    unused = np.zeros((2, segments))
-    for q in range(lo, hi):
+    means, unused = np.empty((2, _ROWS * groups)), np.zeros((2, segments))
+    few = max(1, _NEAR // m)
+    chunks = -(-n // chunk)
+    for q in range(chunks - hi, chunks - lo):
         end = min((q + 1) * chunk, n)
         for first in range(q * chunk, end, _ROWS * groups):
             last = min(first + _ROWS * groups, end)
             by_element[:] = zero
             by_segment[:] = 0.0
-            for r in range(first, last):
-                i, w = r % groups, weight[r % groups]
-                high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)
-                if rest == 1:
-                    dw, db = by_element[0, i], by_element[1, i]
-                    one, two = _sums_by_element(gs[r], xs[r], w, s, high, inverse, shift, dw, db)
-                else:
-                    to_w, to_b = by_segment[0, i], by_segment[1, i]
-                    one, two = _sums_by_segment(g[r], x[r], w, s, high, inverse, shift, to_w, to_b)
-                if not to_x:
-                    continue
-                if not abs(one) + abs(two) < np.inf:
-                    one, two = _wide_sums(g[r], x[r], w, s, high, inverse, shift, unused[0], unused[1])
-                a, b = kind(one / m) if centred else zero, kind(two / m)
-                _to_x(gs[r], xs[r], w, s, high, inverse, shift, a, b, results[r])
+            for start in range(first, last, few):
+                stop = min(start + few, last)
+                for r in range(start, stop):
+                    i, w = r % groups, weight[r % groups]
+                    high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)
+                    if rest == 1:
+                        dw, db = by_element[0, i], by_element[1, i]
+                        one, two = _sums_by_element(gs[r], xs[r], w, s, high, inverse, shift, dw, db)
+                    else:
+                        to_w, to_b = by_segment[0, i], by_segment[1, i]
+                        one, two = _sums_by_segment(g[r], x[r], w, s, high, inverse, shift, to_w, to_b)
+                    if not abs(one) + abs(two) < np.inf:
+                        one, two = _wide_sums(g[r], x[r], w, s, high, inverse, shift, unused[0], unused[1])
+                    means[0, r - first], means[1, r - first] = one / m if centred else 0.0, two / m
+                if to_x:
+                    for r in range(start, stop):
+                        a, b, w = kind(means[0, r - first]), kind(means[1, r - first]), weight[r % groups]
+                        high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)
+                        _to_x(gs[r], xs[r], w, s, high, inverse, shift, a, b, results[r])
             if not to_weight:
                 continue
             if not (_add(partial[q], by_element) if rest == 1 else _add(partial[q], by_segment)):

@@ -23,8 +23,8 @@ __all__ = [
     "exact",
     "finite",
     "moments",
+    "near",
     "products",
-    "total",
     "usable",
     "wide_mean",
     "wide_moments",
@@ -89,20 +89,18 @@ def wide_products(g, x, s, high, inverse, shift):  # type: ignore[no-untyped-def
 
 
 @exact
-def total(x):  # type: ignore[no-untyped-def]
-    """The sum of a vector, however long: of strips in the dtype of x, of those in double precision."""
-    a = 0.0
-    for first in range(0, x.shape[0], STRIP):
-        part, b = x[first : first + STRIP], x.dtype.type(0)
-        for j in range(part.shape[0]):
-            b = plus(b, part[j])
-        a += np.float64(b)
-    return a
+def near(x):  # type: ignore[no-untyped-def]
+    """A number near the mean of a vector: that of a few of its numbers; exact if they are all the same."""
+    few = min(x.shape[0], 16)
+    off, apart = x.dtype.type(0), x.shape[0] // few
+    for i in range(few):
+        off = plus(off, x[i * apart] - x[0])
+    return x[0] + off / x.dtype.type(few)
 
 
 @exact
 def moments(x, shift):  # type: ignore[no-untyped-def]
-    """:func:`wide_moments` of x with ``shift`` for the mean, as in :func:`total`."""
+    """:func:`wide_moments` of x about ``shift``: of strips in the dtype of x, of all in double precision."""
     one = two = 0.0
     for first in range(0, x.shape[0], STRIP):
         part, a, b = x[first : first + STRIP], x.dtype.type(0), x.dtype.type(0)
@@ -117,7 +115,7 @@ def moments(x, shift):  # type: ignore[no-untyped-def]
 
 @exact
 def products(g, x, s, high, inverse, shift):  # type: ignore[no-untyped-def]
-    """:func:`wide_products`, as in :func:`total`."""
+    """:func:`wide_products`, summed as in :func:`moments`."""
     one = two = 0.0
     for first in range(0, x.shape[0], STRIP):
         gs, part = g[first : first + STRIP], x[first : first + STRIP]

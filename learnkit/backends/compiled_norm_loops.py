@@ -138,10 +138,11 @@ def _wide_sums(g, x, w, s, high, inverse, shift, dw, db):  # type: ignore[no-unt
 
 
 @exact
-def _terms(r, eps, high_of, low_of, power_of):  # type: ignore[no-untyped-def]
-    """The numbers of a row with which it is ``h = (s x - high) inverse + shift``."""
-    inverse = power_of.dtype.type(1.0 / np.sqrt(np.float64(power_of[r]) + eps))
-    return high_of[r], inverse, -low_of[r] * inverse
+def _terms(low, power, eps, inverse, shift):  # type: ignore[no-untyped-def]
+    """Of rows the numbers with which they are ``h = (s x - high) inverse + shift``."""
+    for r in range(low.shape[0]):
+        inverse[r] = inverse.dtype.type(1.0 / np.sqrt(np.float64(power[r]) + eps))
+        shift[r] = -low[r] * inverse[r]
 
 
 @exact
@@ -175,8 +176,10 @@ def row_backward(  # type: ignore[no-untyped-def]
     m, groups, kind = segments * rest, weight.shape[0], x.dtype.type
     xs, gs, results = x.reshape(n, m), g.reshape(n, m), dx.reshape(dx.shape[0], m)
     s, zero = kind(scale), kind(0)
-    by_element, by_segment = np.empty((2, groups, segments), x.dtype), np.empty((2, groups, segments))
+    by_element = np.empty((2, groups, segments if rest == 1 else 0), x.dtype)
+    by_segment = np.empty((2, groups, segments if rest > 1 else 0))
     means, unused = np.empty((2, _ROWS * groups)), np.zeros((2, segments))
+    inverses, shifts = np.empty(_ROWS * groups, x.dtype), np.empty(_ROWS * groups, x.dtype)
     few = max(1, _NEAR // m)
     chunks = -(-n // chunk)
     for q in range(chunks - hi, chunks - lo):
@@ -185,33 +188,40 @@ def row_backward(  # type: ignore[no-untyped-def]
             last = min(first + _ROWS * groups, end)
             by_element[:] = zero
             by_segment[:] = 0.0
+            _terms(low_of[first:last], power_of[first:last], eps, inverses, shifts)
             for start in range(first, last, few):
                 stop = min(start + few, last)
                 for r in range(start, stop):
-                    i, w = r % groups, weight[r % groups]
-                    high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)
+                    i, w, high, k, t = (
+                        r % groups,
+                        weight[r % groups],
+                        high_of[r],
+                        inverses[r - first],
+                        shifts[r - first],
+                    )
                     if rest == 1:
-                        dw, db = by_element[0, i], by_element[1, i]
-                        one, two = _sums_by_element(gs[r], xs[r], w, s, high, inverse, shift, dw, db)
+                        one, two = _sums_by_element(
+                            gs[r], xs[r], w, s, high, k, t, by_element[0, i], by_element[1, i]
+                        )
                     else:
-                        to_w, to_b = by_segment[0, i], by_segment[1, i]
-                        one, two = _sums_by_segment(g[r], x[r], w, s, high, inverse, shift, to_w, to_b)
+                        one, two = _sums_by_segment(
+                            g[r], x[r], w, s, high, k, t, by_segment[0, i], by_segment[1, i]
+                        )
                     if not abs(one) + abs(two) < np.inf:
-                        one, two = _wide_sums(g[r], x[r], w, s, high, inverse, shift, unused[0], unused[1])
+                        one, two = _wide_sums(g[r], x[r], w, s, high, k, t, unused[0], unused[1])
                     means[0, r - first], means[1, r - first] = one / m if centred else 0.0, two / m
                 if to_x:
                     for r in range(start, stop):
                         a, b, w = kind(means[0, r - first]), kind(means[1, r - first]), weight[r % groups]
-                        high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)
-                        _to_x(gs[r], xs[r], w, s, high, inverse, shift, a, b, results[r])
+                        k, t = inverses[r - first], shifts[r - first]
+                        _to_x(gs[r], xs[r], w, s, high_of[r], k, t, a, b, results[r])
             if not to_weight:
                 continue
             if not (_add(partial[q], by_element) if rest == 1 else _add(partial[q], by_segment)):
                 for r in range(first, last):
-                    i = r % groups
-                    high, inverse, shift = _terms(r, eps, high_of, low_of, power_of)
+                    i, k, t = r % groups, inverses[r - first], shifts[r - first]
                     to_w, to_b = partial[q, 0, i], partial[q, 1, i]
-                    _wide_sums(g[r], x[r], weight[i], s, high, inverse, shift, to_w, to_b)
+                    _wide_sums(g[r], x[r], weight[i], s, high_of[r], k, t, to_w, to_b)
 
 
 @exact

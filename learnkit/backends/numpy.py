@@ -27,6 +27,8 @@ _FEW = 48
 #: Up to this many elements BLAS is faster with a copy of a transposed matrix than with the view, by far so
 #: when it would share such a product among threads.
 COPIED = 16384
+#: Bytes in a cache line.
+_LINE = 64
 #: Rows whose sum in float32 is still exact to 1e-6.
 _TALL = 16384
 #: Up to this many elements NumPy's maximum is faster of two arrays than of an array and a number.
@@ -268,6 +270,14 @@ class NumpyKernels(NumpyWindowKernels, NumpyNormKernels, Kernels):
         return kept
 
     # For a step that is planned (training/plan.py): contiguous arrays of one dtype, some written over.
+
+    def room(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """An array without values that begins with a cache line: no two threads write to the same one."""
+        size = size_of(shape)
+        each = np.dtype(dtype).itemsize
+        made = np.empty(size + _LINE // each, dtype)
+        start = -made.ctypes.data // each % (_LINE // each)
+        return made[start : start + size].reshape(shape)
 
     def bias_relu_in_place(self, y: Array, bias: Array) -> None:
         """``max(y + bias, 0)`` for the rows of ``y``."""

@@ -22,7 +22,7 @@ from learnkit.fusion.emit_numba import CHUNK, numba_source
 from learnkit.fusion.emit_numpy import numpy_source
 from learnkit.fusion.trace import Trace
 
-__all__ = ["Bound", "Launch", "launch_for", "library_of"]
+__all__ = ["Bound", "Launch", "NotPreparable", "launch_for", "library_of"]
 
 Launch = Callable[[list[Array], tuple[Any, ...]], Any]
 
@@ -84,6 +84,10 @@ def _numba_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
 
     def launch_in_place(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
         n = arrays[first].shape[0]  # an update is bound to vectors that are as the kernel takes them
+        if type(arrays) is Bound and arrays.later:
+            arrays.ready = arrays.prepared(over, n, len(scalars))
+            arrays.ready.set(scalars)
+            return []
         if n < (_BOUND if type(arrays) is Bound else SHARED):
             kernel(0, n, *arrays, *scalars)
         elif type(arrays) is Bound:
@@ -96,6 +100,8 @@ def _numba_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
         return launch_in_place
 
     def launch(arrays: list[Array], scalars: tuple[Any, ...]) -> Any:
+        if type(arrays) is Bound and arrays.later:
+            raise NotPreparable
         shape = arrays[first].shape
         flat = [_flat(arrays[i]) for i in used]
         made = [np.empty(shape, dtype) for dtype in new]
@@ -111,9 +117,20 @@ def _numba_launch(trace: Trace, targets: tuple[int | None, ...]) -> Launch:
     return launch
 
 
-class Bound(list[Any]):
-    """The arrays of a launch that is made many times for the same ones."""
+class NotPreparable(Exception):  # noqa: N818  (nothing failed)
+    """A launch that was to be prepared for later can only be made at once."""
 
+
+class Bound(list[Any]):
+    """The arrays of a launch that is made many times for the same ones.
+
+    Attributes:
+        later: whether a launch only prepares what is to run.
+        ready: what it prepared.
+    """
+
+    later = False
+    ready: Any = None
     _over: Any = None
     _made: Any = None
 
@@ -139,6 +156,10 @@ class _ByCalls:
         short: bool = False,
     ) -> None:
         self._kernel, self._n, self._arrays, self._grain = kernel, n, arrays, grain
+
+    def set(self, scalars: tuple[Any, ...]) -> None:
+        """Only a compiled entry can wait for its run."""
+        raise NotPreparable
 
     def run(self, scalars: tuple[Any, ...]) -> None:
         """Call it for all parts."""

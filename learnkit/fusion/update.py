@@ -10,7 +10,7 @@ import numpy as np
 from learnkit.backends.base import Array
 from learnkit.backends.engine import engine
 from learnkit.fusion.fused import Kernel
-from learnkit.fusion.launch import Bound, library_of
+from learnkit.fusion.launch import Bound, NotPreparable, library_of
 from learnkit.fusion.options import code_of, options_of, shadow
 from learnkit.fusion.trace import Argument
 
@@ -33,6 +33,19 @@ class FusedUpdate:
         """One update; ``False`` leaves everything as it was: the rule does something that cannot be fused."""
         numbers = {**self._numbers, " lr": float(lr), " step": step}
         return self._kernel.run(self._vectors, numbers, self._shape) is not NotImplemented
+
+    def prepared(self, lr: float, step: int) -> Array | None:
+        """The update as the table of a compiled program, which is still to be run, once.
+
+        ``None`` if it can only be made at once. See ``learnkit.backends.native``.
+        """
+        self._vectors.later = True
+        try:
+            return self._vectors.ready.table if self(lr, step) else None
+        except NotPreparable:
+            return None
+        finally:
+            self._vectors.later = False
 
 
 def bound_update(rule: Any, vectors: list[Array]) -> FusedUpdate | None:

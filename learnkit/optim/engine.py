@@ -13,7 +13,7 @@ from typing import Any
 
 from learnkit.backends.base import Array, array_namespace
 from learnkit.backends.layout import Layout
-from learnkit.fusion import bound_update
+from learnkit.fusion import FusedUpdate, bound_update
 from learnkit.optim.base import Optimizer, State
 from learnkit.optim.compose import Chain
 from learnkit.optim.grouping import Groups
@@ -25,6 +25,7 @@ __all__ = [
     "gather_in_place",
     "gathered",
     "init_state",
+    "prepared_update",
     "step_in_place",
     "update_in_place",
 ]
@@ -118,13 +119,34 @@ def _rule_in_place(
         _write(leaves, new_leaves)
 
 
-def _elementwise(optimizer: Optimizer, vectors: list[Array], state: State, blocks: bool) -> None:
-    """``vectors``: theta, gradient and slots; all but the gradient are overwritten."""
-    rule, lr, step = optimizer.at(state.step), optimizer.lr_at(state.step), state.step + 1
+def prepared_update(optimizer: Optimizer, theta: Array, grad: Array, state: State) -> Array | None:
+    """The step of :func:`update_in_place` as a compiled program that is still to be run.
+
+    Whoever runs it counts the step. ``None`` if it cannot be told in advance.
+    """
+    if not optimizer.elementwise or isinstance(optimizer, (Chain, Groups)) or not state.flat:
+        return None
+    if type(optimizer).apply_leaves is not Optimizer.apply_leaves:
+        return None
+    slots = [state.slots[name][0] for name in optimizer.slot_names()]
+    bound = _bound(optimizer.at(state.step), [theta, grad, *slots], state)
+    return None if bound is None else bound.prepared(optimizer.lr_at(state.step), state.step + 1)
+
+
+def _bound(rule: Optimizer, vectors: list[Array], state: State) -> FusedUpdate | None:
+    """The rule as one kernel on these vectors, kept with the state."""
     bound = state.bound
     if bound is None or bound[0] is not rule or not all(map(is_, bound[1], vectors)):
         bound = state.bound = (rule, vectors, bound_update(rule, vectors))
-    if bound[2] is not None and bound[2](lr, step):
+    kernel: FusedUpdate | None = bound[2]
+    return kernel
+
+
+def _elementwise(optimizer: Optimizer, vectors: list[Array], state: State, blocks: bool) -> None:
+    """``vectors``: theta, gradient and slots; all but the gradient are overwritten."""
+    rule, lr, step = optimizer.at(state.step), optimizer.lr_at(state.step), state.step + 1
+    bound = _bound(rule, vectors, state)
+    if bound is not None and bound(lr, step):
         return
     n = vectors[0].shape[0] if vectors[0].shape else 1
     parts = [vectors]

@@ -16,7 +16,7 @@ from learnkit.losses.classification import CrossEntropy
 from learnkit.nn.gradient import GradientVector
 from learnkit.training.plan import ForwardPlan, StepPlan
 
-__all__ = ["forward_plan", "step_plan"]
+__all__ = ["NativePlan", "forward_plan", "step_plan"]
 
 #: Rows up to which column sums in float32 are exact to 1e-6.
 _TALL = 16384
@@ -64,19 +64,37 @@ class NativePlan(StepPlan):
         self._outside = xp.zeros((1,), dtype=xp.int8)
 
     def value_and_grad(self, x: Array, y: Array, weight: Array | None) -> Array:
-        self._gradient.check()
-        x, out = plain(x), self.layers[-1].out
-        whole = self._may_be_whole and weight is None and self._loss.is_plain(out, y)
-        if whole and _ENTROPY.isdisjoint(self._kernels.__dict__):
-            xp = array_namespace(y)
-            self._whole.run(x, plain(y if y.dtype == xp.int64 else xp.astype(y, xp.int64)))
-            if not self._outside[0]:
-                return self._value[0]
-            self._outside[0] = 0  # the tape says what is wrong, or leaves those rows out
-        else:
-            self._forward.run(x)
-        loss, g = self._loss_of(out, y, weight)
+        loss = self.step(x, y, weight)
+        if loss is not None:
+            return loss
+        x = plain(x)
+        self._forward.run(x)
+        loss, g = self._loss_of(self.layers[-1].out, y, weight)
         self._backward.run(x, plain(g))
+        return loss
+
+    def step(self, x: Array, y: Array, weight: Array | None, update: Array | None = None) -> Array | None:
+        """The loss, with gradient and update in one program; ``None`` if they have to be made one by one.
+
+        Args:
+            update: from :func:`~learnkit.optim.engine.prepared_update`. If the result is ``None`` it was not
+                run.
+        """
+        self._gradient.check()
+        if not self._may_be_whole or weight is not None or not self._loss.is_plain(self.layers[-1].out, y):
+            return None
+        if not _ENTROPY.isdisjoint(self._kernels.__dict__):
+            return None
+        xp = array_namespace(y)
+        labels = plain(y if y.dtype == xp.int64 else xp.astype(y, xp.int64))
+        if update is None:
+            self._whole.run(plain(x), labels)
+        else:
+            self._whole.run(plain(x), labels, then=update, unless=self._outside)
+        if self._outside[0]:
+            self._outside[0] = 0  # the tape says what is wrong, or leaves those rows out
+            return None
+        loss: Array = self._value[0]
         return loss
 
     @functools.cached_property

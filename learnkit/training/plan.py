@@ -67,8 +67,10 @@ class Layer:
         inputs, outputs = self.weight.shape
         xp: Any = array_namespace(self.weight)
         dtype = self.weight.dtype
-        self.out = xp.empty((rows, outputs), dtype=dtype)
-        self.back = xp.empty((rows, inputs), dtype=dtype) if inner else None
+        kernels: Any = kernels_of(self.weight)
+        room = kernels.room
+        self.out = room((rows, outputs), dtype)
+        self.back = room((rows, inputs), dtype) if inner else None
         if relu and not has_bias:
             self.bias = xp.zeros((outputs,), dtype=dtype)
         #: For a copy of the weights, transposed, as in the kernel product_with_transpose: where their

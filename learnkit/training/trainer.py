@@ -19,13 +19,13 @@ from learnkit.nn.vector import ParameterVector, initialize
 from learnkit.optim.accumulate import Accumulate
 from learnkit.optim.base import Optimizer, State
 from learnkit.optim.compose import Chain, chain
-from learnkit.optim.engine import init_state, update_in_place
+from learnkit.optim.engine import init_state, prepared_update, update_in_place
 from learnkit.schedules.base import Run, fill_in
 from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.components import component, named_metrics
 from learnkit.training.history import History
-from learnkit.training.native_plan import forward_plan, step_plan
+from learnkit.training.native_plan import NativePlan, forward_plan, step_plan
 from learnkit.training.plan import ForwardPlan, StepPlan, fits, plannable
 from learnkit.training.rows import Rows, as_features, augmented, check_at_least_one, place
 from learnkit.training.saved import Saved
@@ -234,6 +234,10 @@ class Trainer(Weights, Saved):
                 return special_step(self, self._running, rows)
         plan = self._plan(rows) if self._plannable else None
         if plan is not None:
+            if type(plan) is NativePlan:
+                loss = self._step_at_once(plan, rows)
+                if loss is not None:
+                    return loss
             with self.backend.quiet():
                 loss = plan.value_and_grad(rows.x, rows.y, rows.weight)
                 self._update()
@@ -242,6 +246,17 @@ class Trainer(Weights, Saved):
         with self.backend.quiet(), training(self.seed, self.steps_done):
             loss = self.gradient.value_and_grad(lambda: self.loss(self.model(rows.x), rows.y, rows.weight))
             self._update()
+        return loss
+
+    def _step_at_once(self, plan: NativePlan, rows: Rows) -> Array | None:
+        """A step as one compiled program, or ``None`` if it cannot be one."""
+        state = self.optimizer_state
+        update = prepared_update(self._running, self.parameters.theta, self.gradient.vector, state)
+        loss = None if update is None else plan.step(rows.x, rows.y, rows.weight, update)
+        if loss is not None:
+            state.step += 1
+            for leaf in self._constrained:
+                apply_to(leaf)
         return loss
 
     def _update(self) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 import learnkit as lk
 from learnkit.errors import ShapeError
+from learnkit.plugins import registry
 
 DRAW = np.random.default_rng(0)
 X = DRAW.standard_normal((70, 12)).astype("float32")
@@ -82,11 +83,54 @@ def test_predictions_by_averaged_weights():
     assert not np.allclose(trainer.predict(X), trainer.model(X))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd:lr=0.1,momentum=0.9", "lamb", "rmsprop"])
+RULES = sorted({*registry.names("optimizer", third_party=False)} - {"chain", "groups"})
+
+
+def with_lr(name):
+    """An optimizer with a learning rate that changes."""
+    return registry.create("optimizer", {"name": name, "lr": lk.schedules.Exponential(0.01, gamma=0.9)})
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_with_every_kind_of_optimizer(optimizer, dtype):
-    a, b = (trained(p, network(), "cross_entropy", LABELS, optimizer, dtype)[0] for p in (True, False))
+@pytest.mark.parametrize("optimizer", RULES)
+def test_with_every_optimizer(optimizer, dtype):
+    """Also where the update is part of the compiled step."""
+    a, b = (
+        trained(p, network(), "cross_entropy", LABELS, with_lr(optimizer), dtype)[0] for p in (True, False)
+    )
     np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd:lr=0.1,momentum=0.9"])
+def test_a_step_that_fails_changes_nothing(optimizer):
+    trainer = lk.Trainer(network(), "cross_entropy", optimizer)
+    trainer.step(X, LABELS)
+    theta, done = np.array(trainer.parameters.theta), trainer.steps_done
+    slots = {name: np.array(a[0]) for name, a in trainer.optimizer_state.slots.items()}
+    with pytest.raises(IndexError):
+        trainer.step(X, LABELS + 1)
+    np.testing.assert_array_equal(trainer.parameters.theta, theta)
+    assert trainer.steps_done == done
+    for name, slot in slots.items():
+        np.testing.assert_array_equal(trainer.optimizer_state.slots[name][0], slot)
+    trainer.step(X, LABELS)
+    assert trainer.steps_done == done + 1
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_class_numbers_of_other_dtypes_and_arrays_that_cannot_be_written_to(dtype):
+    found = []
+    for planned in (True, False):
+        trainer = lk.Trainer(network(), "cross_entropy", seed=3)
+        trainer._plannable = planned
+        x, y = X.copy(), LABELS.astype(dtype)
+        for a in (x, y):
+            a.flags.writeable = False
+        trainer.step(x, y)
+        trainer.step(X[::2], y[::2])
+        trainer.step(np.asfortranarray(X), y)
+        found.append(np.array(trainer.parameters.theta))
+    np.testing.assert_array_equal(*found)
 
 
 def test_with_weights_of_the_examples():

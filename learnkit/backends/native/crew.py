@@ -112,11 +112,16 @@ def run(common, table, helped, pause):
 
 
 @_compiled
-def run_on(common, table, helped, pause, numbers, places, a, b):
-    """:func:`run` with the addresses of ``a`` and ``b`` where they belong among the arguments."""
+def run_on(common, table, helped, pause, numbers, places, a, b, then, unless):
+    """:func:`run` with the addresses of ``a`` and ``b`` where they belong among the arguments.
+
+    After it the table ``then``, unless ``unless[0]`` is set by then.
+    """
     for i in range(places.shape[0]):
         numbers[places[i, 1]] = b.ctypes.data if places[i, 0] else a.ctypes.data
     run(common, table, helped, pause)
+    if not unless[0]:
+        run(common, then, helped, pause)
 
 
 @_compiled

@@ -22,7 +22,7 @@ from learnkit.backends.threads import thread_count
 __all__ = ["Perceptron"]
 
 #: Multiplications in a part of a product, at least: fewer take less time than it takes to share them.
-_PART = 100_000
+_PART = 400_000
 #: The same for what goes over the elements once.
 _ELEMENTS = 16_384
 #: Up to so many weights in each layer, a part is some rows of the batch.

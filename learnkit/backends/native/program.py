@@ -11,7 +11,7 @@ import numpy as np
 from learnkit.backends.base import Array
 from learnkit.backends.native.blas import blas
 from learnkit.backends.native.pace import Pace
-from learnkit.backends.native.team import team
+from learnkit.backends.native.team import NOTHING, UNSET, team
 
 __all__ = ["Call", "Given", "Phase", "Program"]
 
@@ -87,15 +87,18 @@ class Program:
             np.int64,
         )
 
-    def run(self, *given: Array) -> None:
+    def run(self, *given: Array, then: Array = NOTHING, unless: Array = UNSET) -> None:
         """Run all phases.
 
         Args:
             given: contiguous arrays for the arguments that are :class:`Given`.
+            then: a table to run afterwards.
+            unless: a flag (1,) of int8 that a call may set, so that nothing is run afterwards.
         """
         with self._library:
             helped = self._pace is None or self._pace.helped()
-            team().run(self._table, self._numbers, self._places, given, helped=helped)
+            arguments = self._table, self._numbers, self._places, given
+            team().run(*arguments, helped=helped, then=then, unless=unless)
 
 
 def _number(value: Any) -> int:

@@ -47,9 +47,14 @@ class Shared:
         self._numbers[:first] = [*counts, *[a.ctypes.data for a in arrays]]
         self._scalars = self._numbers.view(np.float64)[first:]
         each = -(-n // (team().count * _PARTS * grain)) * grain
-        self._table = np.array([[address, self._numbers.ctypes.data, n, each, 1]], np.int64)
+        #: As a program has one.
+        self.table = np.array([[address, self._numbers.ctypes.data, n, each, 1]], np.int64)
+
+    def set(self, scalars: Sequence[float]) -> None:
+        """Put the numbers of a run in their places."""
+        self._scalars[:] = scalars
 
     def run(self, scalars: Sequence[float]) -> None:
         """Call it for all parts."""
         self._scalars[:] = scalars
-        team().run(self._table, helped=self._pace is None or self._pace.helped())
+        team().run(self.table, helped=self._pace is None or self._pace.helped())

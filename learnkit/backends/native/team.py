@@ -21,11 +21,13 @@ from learnkit.backends.base import Array
 from learnkit.backends.native import crew
 from learnkit.backends.threads import thread_count
 
-__all__ = ["Team", "team"]
+__all__ = ["NOTHING", "UNSET", "Team", "team"]
 
 #: Looks of a helper until it sleeps.
 _PATIENCE = 4000
-_NONE = np.empty((0, 2), np.int64)
+_NO_PLACES = np.empty((0, 2), np.int64)
+#: A program of nothing, and a flag that is not set.
+NOTHING, UNSET = np.empty((0, crew.COLUMNS), np.int64), np.zeros(1, np.int8)
 
 
 @functools.cache
@@ -65,19 +67,25 @@ class Team:
     def run(
         self,
         table: Array,
-        numbers: Array = _NONE,
-        places: Array = _NONE,
+        numbers: Array = _NO_PLACES,
+        places: Array = _NO_PLACES,
         given: tuple[Array, ...] = (),
         *,
         helped: bool = True,
+        then: Array = NOTHING,
+        unless: Array = UNSET,
     ) -> None:
-        """Run a program, with helpers if ``helped`` and if no other thread has them."""
+        """Run a program, with helpers if ``helped`` and if no other thread has them.
+
+        ``then`` is another, which follows one that is given arrays, unless that sets the flag ``unless``.
+        """
         helped = helped and self.count > 1 and self._in_use.acquire(blocking=False)
         try:
             if helped and self._common[crew.AWAKE] != self.count - 1:
                 self._wake()
             if given:
-                crew.run_on(self._common, table, helped, _pause(), numbers, places, given[0], given[-1])
+                arrays = given[0], given[-1]
+                crew.run_on(self._common, table, helped, _pause(), numbers, places, *arrays, then, unless)
             else:
                 crew.run(self._common, table, helped, _pause())
         finally:

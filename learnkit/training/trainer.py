@@ -19,14 +19,14 @@ from learnkit.nn.vector import ParameterVector, initialize
 from learnkit.optim.accumulate import Accumulate
 from learnkit.optim.base import Optimizer, State
 from learnkit.optim.compose import Chain, chain
-from learnkit.optim.engine import init_state, prepared_update, update_in_place
+from learnkit.optim.engine import init_state, update_in_place
 from learnkit.schedules.base import Run, fill_in
 from learnkit.training import loop
 from learnkit.training.callbacks import Callback
 from learnkit.training.components import component, named_metrics
 from learnkit.training.history import History
-from learnkit.training.native_plan import NativePlan, forward_plan, step_plan
-from learnkit.training.plan import ForwardPlan, StepPlan, fits, plannable
+from learnkit.training.planned import Planned
+from learnkit.training.probe import probe
 from learnkit.training.rows import Rows, as_features, augmented, check_at_least_one, place
 from learnkit.training.saved import Saved
 from learnkit.training.special import flush, is_special, special_step
@@ -38,7 +38,7 @@ __all__ = ["Trainer"]
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
-class Trainer(Weights, Saved):
+class Trainer(Planned, Weights, Saved):
     """Trains a model.
 
     A run is a pure function of (code, data, seed): the start values, the order of the batches and the
@@ -162,10 +162,7 @@ class Trainer(Weights, Saved):
             else [path for path, stays in zip(self.parameters.layout.paths, still, strict=True) if stays]
         )
         self._special = is_special(self._running)
-        self._plans: dict[tuple[int, ...], Any] = {}
-        self._forward: ForwardPlan | None = None
-        self._forward_plannable = plannable(self.model, self.backend.kernels)
-        self._plannable = not self.gradient.partial and plannable(self.model, self.backend.kernels)
+        self._forget_plans()
 
     def _current(self) -> Optimizer:
         """The optimizer that a step made now would run."""
@@ -234,10 +231,9 @@ class Trainer(Weights, Saved):
                 return special_step(self, self._running, rows)
         plan = self._plan(rows) if self._plannable else None
         if plan is not None:
-            if type(plan) is NativePlan:
-                loss = self._step_at_once(plan, rows)
-                if loss is not None:
-                    return loss
+            at_once = self._step_at_once(plan, rows)
+            if at_once is not None:
+                return at_once
             with self.backend.quiet():
                 loss = plan.value_and_grad(rows.x, rows.y, rows.weight)
                 self._update()
@@ -246,17 +242,6 @@ class Trainer(Weights, Saved):
         with self.backend.quiet(), training(self.seed, self.steps_done):
             loss = self.gradient.value_and_grad(lambda: self.loss(self.model(rows.x), rows.y, rows.weight))
             self._update()
-        return loss
-
-    def _step_at_once(self, plan: NativePlan, rows: Rows) -> Array | None:
-        """A step as one compiled program, or ``None`` if it cannot be one."""
-        state = self.optimizer_state
-        update = prepared_update(self._running, self.parameters.theta, self.gradient.vector, state)
-        loss = None if update is None else plan.step(rows.x, rows.y, rows.weight, update)
-        if loss is not None:
-            state.step += 1
-            for leaf in self._constrained:
-                apply_to(leaf)
         return loss
 
     def _update(self) -> None:
@@ -271,38 +256,6 @@ class Trainer(Weights, Saved):
         )
         for leaf in self._constrained:
             apply_to(leaf)
-
-    def _plan(self, rows: Rows) -> StepPlan | None:
-        """What :mod:`learnkit.training.plan` worked out for batches of this shape, if it holds."""
-        kernels, x = self.backend.kernels, rows.x
-        layers = self.model.layers
-        if len(x.shape) != 2 or x.dtype is not self.gradient.vector.dtype or not fits(kernels):
-            return None
-        known = self._plans.get(x.shape)
-        if known is None or known[0] is not layers or known[1] is not self.loss:
-            if not plannable(self.model, kernels, x.shape[1]):
-                return None
-            if len(self._plans) > 8:
-                self._plans.clear()
-            known = self._plans[x.shape] = (
-                layers,
-                self.loss,
-                step_plan(self.model, self.gradient, self.loss, x),
-            )
-        return known[2]
-
-    def _forward_plan(self, x: Array) -> ForwardPlan | None:
-        """The way to the outputs that is worked out in advance, if it holds for ``x``."""
-        if not self._forward_plannable or len(x.shape) != 2 or not x.shape[0]:
-            return None
-        kernels = self.backend.kernels
-        if x.dtype is not self.parameters.theta.dtype or not fits(kernels):
-            return None
-        if self._forward is None or self._forward.layers is not self.model.layers:
-            if not plannable(self.model, kernels, x.shape[1]):
-                return None
-            self._forward = forward_plan(self.model)
-        return self._forward if x.shape[1] == self.model.layers[0].in_features else None
 
     def flush(self) -> bool:
         """Make the update for the batches accumulated since the last one, as ``fit`` does after an epoch.
@@ -456,32 +409,8 @@ class Trainer(Weights, Saved):
             ArgumentError: the loss is no single number.
         """
         with self.backend.quiet():
-            self._check(rows, fitting)
-
-    def _check(self, rows: Rows, fitting: bool) -> None:
-        self.lay_out(rows.x)
-        probe = next(rows.slices(1), rows)
-        out = self.model(probe.x)
-        if probe.y is None:
-            return
-        shape = (len(rows), *out.shape[1:])
-        if fitting:
-            self.loss = self.loss.resolve(shape, rows.y)
-            if self.augment is not None:
-                self.augment = self.augment.resolve(shape[1:], rows.y)
-                few = next(rows.slices(64))
-                few = augmented(self.augment, few, self.seed, self.batches_done)
-                probe = next(few.slices(1))  # its targets may be of another kind: the loss must take them
-                self.loss.check_targets((len(few), *out.shape[1:]), few.y)
-        loss = self.loss(out, probe.y, probe.weight)
-        if tuple(loss.shape):
-            raise ArgumentError(
-                f"Trainer: the loss {self.loss!r} gives an array of shape {tuple(loss.shape)}",
-                hint="training needs one number: leave out reduction='none'",
-            )
-        self.loss.check_targets(shape, rows.y)
-        for metric in self.metrics.values():
-            metric.sums(out, probe.y)
+            self.lay_out(rows.x)
+            probe(self, rows, fitting=fitting)
 
     def __repr__(self) -> str:
         size = "a yet unknown number of" if self._waiting else self.parameters.layout.size

@@ -167,11 +167,17 @@ def test_a_stream_that_a_plugin_keeps_works_afterwards(
     assert capsys.readouterr() == ("", "later\n")
 
 
-def test_a_thread_that_goes_on_is_named(install: Install, fresh: registry.Registry) -> None:
-    source = """
+@pytest.mark.parametrize(
+    ("name", "said"), [("t-poll", "; it left a thread running (t-poll)"), ("learnkit-native", "")]
+)
+def test_a_thread_that_goes_on_is_named(
+    name: str, said: str, install: Install, fresh: registry.Registry
+) -> None:
+    """But for those of learnkit, which its kernels start when they are first called."""
+    source = f"""
         import threading
         go = threading.Event()
-        thread = threading.Thread(target=go.wait, name="t-poll", daemon=True)
+        thread = threading.Thread(target=go.wait, name={name!r}, daemon=True)
         thread.start()
     """
     install("t-thread", source)
@@ -179,7 +185,7 @@ def test_a_thread_that_goes_on_is_named(install: Install, fresh: registry.Regist
     module = sys.modules["t_thread"]
     module.go.set()
     module.thread.join()
-    assert record.detail == "it registers nothing; it left a thread running (t-poll)"
+    assert record.detail == f"it registers nothing{said}"
 
 
 def test_the_output_of_other_threads_is_left_alone(capfd: pytest.CaptureFixture[str]) -> None:

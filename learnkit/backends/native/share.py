@@ -43,7 +43,7 @@ class Shared:
         short: bool = False,
     ) -> None:
         self._pace = Pace() if short else None
-        self._arrays = arrays
+        self._arrays = [*arrays]
         first = len(counts) + len(arrays)
         self._numbers = np.empty(first + scalars, np.int64)
         self._numbers[:first] = [*counts, *[a.ctypes.data for a in arrays]]

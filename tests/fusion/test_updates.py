@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import pickle
+import weakref
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -169,3 +171,17 @@ def test_a_trained_state_can_be_pickled(engine):
     again = pickle.loads(pickle.dumps(trainer.optimizer_state))
     assert again.step == 1
     np.testing.assert_array_equal(again.slots["m"][0], trainer.optimizer_state.slots["m"][0])
+
+
+def test_an_update_keeps_its_vectors_no_longer_than_it_is_kept(engine):
+    """Without the garbage collector, which a training run may have switched off."""
+    vectors = [np.ones(60_000, "float32") for _ in range(3)]
+    update = bound_update(SGD(0.1, momentum=0.9), vectors)
+    assert update(0.1, 1)
+    kept = [weakref.ref(vector) for vector in vectors]
+    gc.disable()
+    try:
+        del update, vectors
+        assert [ref() is None for ref in kept] == [True] * 3
+    finally:
+        gc.enable()

@@ -52,6 +52,7 @@ class Program:
         self._pace = Pace() if short else None
         rows = [phase for phase in phases if phase]
         self._library: Any = blas()
+        self._most = max(sum(-(-count // each) for _, count, each in phase) for phase in rows)
         self._kept: list[Array] = []
         numbers: list[int] = []
         places: list[tuple[int, int]] = []
@@ -96,9 +97,10 @@ class Program:
             unless: a flag (1,) of int8 that a call may set, so that nothing is run afterwards.
         """
         with self._library:
-            helped = self._pace is None or self._pace.helped()
+            # A short program has parts for two.
+            helpers = self._most if self._pace is None else int(self._pace.helped())
             arguments = self._table, self._numbers, self._places, given
-            team().run(*arguments, helped=helped, then=then, unless=unless)
+            team().run(*arguments, helpers=helpers, then=then, unless=unless)
 
 
 def _number(value: Any) -> int:

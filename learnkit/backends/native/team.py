@@ -41,7 +41,7 @@ def _pause() -> int:
 
 
 class Team:
-    """``count - 1`` threads beside the calling one."""
+    """``count - 1`` threads beside the calling one; each is started when it is first needed."""
 
     def __init__(self, count: int) -> None:
         self.process = os.getpid()
@@ -51,16 +51,18 @@ class Team:
         self._common = room[start : start + crew.PLACES]
         self._asked: SimpleQueue[None] = SimpleQueue()
         self._in_use = threading.Lock()
-        for _ in range(count - 1):
-            threading.Thread(target=self._help, daemon=True, name="learnkit-native").start()
+        self._started = 0
 
     def _help(self) -> None:
         while True:
             self._asked.get()
             crew.work(self._common, _PATIENCE, _pause())
 
-    def _wake(self) -> None:
-        for _ in range(self.count - 1 - int(self._common[crew.AWAKE])):
+    def _wake(self, wanted: int) -> None:
+        while self._started < wanted:
+            self._started += 1
+            threading.Thread(target=self._help, daemon=True, name="learnkit-native").start()
+        for _ in range(wanted - int(self._common[crew.AWAKE])):
             crew.wake(self._common)
             self._asked.put(None)
 
@@ -71,18 +73,19 @@ class Team:
         places: Array = _NO_PLACES,
         given: tuple[Array, ...] = (),
         *,
-        helped: bool = True,
+        helpers: int = 1 << 16,
         then: Array = NOTHING,
         unless: Array = UNSET,
     ) -> None:
-        """Run a program, with helpers if ``helped`` and if no other thread has them.
+        """Run a program, with so many helpers at most, and none while another thread has them.
 
         ``then`` is another, which follows one that is given arrays, unless that sets the flag ``unless``.
         """
-        helped = helped and self.count > 1 and self._in_use.acquire(blocking=False)
+        wanted = min(helpers, self.count - 1)
+        helped = wanted > 0 and self._in_use.acquire(blocking=False)
         try:
-            if helped and self._common[crew.AWAKE] != self.count - 1:
-                self._wake()
+            if helped and self._common[crew.AWAKE] < wanted:
+                self._wake(wanted)
             if given:
                 arrays = given[0], given[-1]
                 crew.run_on(self._common, table, helped, _pause(), numbers, places, *arrays, then, unless)

@@ -151,6 +151,7 @@ def forked(connection):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # of JAX, if a test before has imported it
 def test_after_a_fork_there_is_a_new_team(threads):
     adding(np.ones((64, 1)), 2).run()
     ours, theirs = multiprocessing.Pipe()

@@ -40,6 +40,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "backend" in getattr(item, "fixturenames", ()):
             item.add_marker("matrix")
+            # Numba compiles nothing for array-api-strict, and no peer is beside it.
+            if (
+                getattr(item, "callspec", None) is not None
+                and item.callspec.params.get("backend") == "strict"
+            ):
+                item.add_marker("alike")
 
 
 @pytest.fixture(autouse=True)

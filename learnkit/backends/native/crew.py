@@ -31,9 +31,9 @@ FUNCTION, ARGUMENTS, COUNT, EACH, WAITS = range(5)
 COLUMNS = 5
 
 #: Places of the common numbers, in cache lines of their own: the phase's number and the parts left of it,
-#: parts done, helpers that are in compiled code, then what a phase is.
-TICKET, DONE, AWAKE, TABLE, FIRST, PARTS = 0, 8, 16, 24, 25, 26
-PLACES = 32
+#: parts done, helpers that are in compiled code, what a phase is, and whether a program runs.
+TICKET, DONE, AWAKE, TABLE, FIRST, PARTS, RUNNING = 0, 8, 16, 24, 25, 26, 32
+PLACES = 40
 
 #: The lower bits of the ticket count parts.
 _BITS = 20
@@ -82,6 +82,8 @@ def _take(common):
 def run(common, table, helped, pause):
     """All rows of ``table``, with helpers if ``helped``; ``pause`` is the address of a yielding function."""
     row, rows = 0, table.shape[0]
+    if helped:
+        store_atomic(common, RUNNING, 1)
     while row < rows:
         parts, last = _parts_of(table, row), row
         while not table[last, WAITS]:
@@ -91,8 +93,11 @@ def run(common, table, helped, pause):
             common[TABLE], common[FIRST], common[PARTS] = table.ctypes.data, row, parts
             store_atomic(common, DONE, 0)
             serial = (load_atomic(common, TICKET) >> _BITS) + 1
-            store_atomic(common, TICKET, (serial << _BITS) | parts)
-            done = 0
+            # The first part is this thread's. So it asks BLAS first for memory to pack a block in, and
+            # gets the same each time: what lies in the cache of another thread would have to come over.
+            store_atomic(common, TICKET, (serial << _BITS) | (parts - 1))
+            _do(table, row, 0)
+            done = 1
             while True:
                 ticket = _take(common)
                 if not ticket:
@@ -109,6 +114,8 @@ def run(common, table, helped, pause):
             for part in range(parts):
                 _do(table, row, part)
         row = last + 1
+    if helped:
+        store_atomic(common, RUNNING, 0)
 
 
 @_compiled
@@ -126,9 +133,9 @@ def run_on(common, table, helped, pause, numbers, places, a, b, then, unless):
 
 @_compiled
 def work(common, patience, pause):
-    """Help until there has been nothing to do for so many looks."""
+    """Help until there has been nothing to do for so many looks, and no program runs."""
     idle = 0
-    while idle < patience:
+    while idle < patience or load_atomic(common, RUNNING):
         ticket = _take(common)
         if ticket:
             idle = 0

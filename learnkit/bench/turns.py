@@ -12,8 +12,9 @@ __all__ = ["Ratio", "Times", "take_turns"]
 #: Runs so many times, waits for what was started, and returns the seconds that took in all.
 Timed = Callable[[int], float]
 
-#: Seconds before each turn, in which the idle threads of the last subject stop looking for work.
-PAUSE = 0.05
+#: Seconds before each turn, in which the idle threads of the last subject stop looking for work, which those
+#: of OpenBLAS do for more than a tenth of a second.
+PAUSE = 0.25
 #: A subject is tried until it has run for so many seconds, to see how often it fits into a turn.
 _TRIAL = 0.02
 

@@ -162,8 +162,9 @@ class StepPlan:
         return value, leaf.gradient
 
 
-#: Numbers in a layer's outputs that are computed at once in inference, so that they stay in the cache.
-_ROOM = 65536
+#: Numbers in a layer's outputs that are computed at once in inference, so that they stay in the cache, and
+#: the fewest rows: with fewer the threads of BLAS are not at their best.
+_ROOM, _ROWS = 65_536, 512
 
 
 class ForwardPlan:
@@ -189,7 +190,7 @@ class ForwardPlan:
 
     def __call__(self, x: Array) -> Array:
         """The outputs for a matrix ``x`` with at least one row."""
-        rows = max(1, _ROOM // self._width)
+        rows = max(_ROWS, _ROOM // self._width)
         if x.shape[0] <= rows:
             return self._block(x, None)
         last: Any = self._leaves[-1][0].array

@@ -30,7 +30,7 @@ COPIED = 16384
 #: Bytes in a cache line.
 _LINE = 64
 #: Rows whose sum in float32 is still exact to 1e-6.
-_TALL = 16384
+TALL = 16384
 #: Up to this many elements NumPy's maximum is faster of two arrays than of an array and a number.
 _SMALL = 65536
 
@@ -211,8 +211,8 @@ class NumpyKernels(NumpyWindowKernels, NumpyNormKernels, Kernels):
 
     def column_sums_into(self, out: Array | None, g: Array) -> Array:
         n = g.shape[0]
-        if n > _TALL and g.dtype.char == "f":  # so long a sum would lose digits
-            parts = (g[i : i + _TALL] for i in range(0, n, _TALL))
+        if n > TALL and g.dtype.char == "f":  # so long a sum would lose digits
+            parts = (g[i : i + TALL] for i in range(0, n, TALL))
             sums = np.stack([np.matmul(self.ones(part.shape[0], g), part) for part in parts])
             total = sums.sum(axis=0, dtype=np.float64).astype(g.dtype)
             if out is None:

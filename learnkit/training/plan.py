@@ -182,11 +182,7 @@ class ForwardPlan:
             for i, (layer, after) in enumerate(zip(model.layers, (*model.layers[1:], None), strict=True))
             if type(layer) is Linear
         ]
-        shapes = [weight.array.shape for weight, _, _ in self._leaves]
-        self._width = max(shape[1] for shape in shapes)
-        self.dtype = self._leaves[0][0].array.dtype
-        self.empty = any(0 in shape for shape in shapes)
-        self.relu_last = self._leaves[-1][2]
+        self._width = max(weight.array.shape[1] for weight, _, _ in self._leaves)
 
     def __call__(self, x: Array) -> Array:
         """The outputs for a matrix ``x`` with at least one row."""

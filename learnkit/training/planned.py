@@ -76,11 +76,11 @@ class Planned:
 
     def _step_at_once(self, plan: StepPlan, rows: Rows) -> Array | None:
         """A step as one compiled program, or ``None`` if it cannot be one."""
-        if type(plan) is not NativePlan:
+        if type(plan) is not NativePlan or not plan.is_whole(rows.y, rows.weight):
             return None
         state = self.optimizer_state
         update = prepared_update(self._running, self.parameters.theta, self.gradient.vector, state)
-        loss = None if update is None else plan.step(rows.x, rows.y, rows.weight, update)
+        loss = None if update is None else plan.step(rows.x, rows.y, update)
         if loss is not None:
             state.step += 1
             for leaf in self._constrained:

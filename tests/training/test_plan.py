@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -257,3 +259,50 @@ def test_kernels_that_are_replaced_are_asked():
     assert len(calls) == 2
     trainer.step(X, NUMBERS)
     assert len(calls) == 2
+
+
+class Doubly(lk.losses.Loss):
+    """It computes in float64, whatever the outputs are."""
+
+    def per_example(self, y_pred, y_true):
+        xp = lk.array_namespace(y_pred)
+        return xp.sum((xp.astype(y_pred, xp.float64) - y_true) ** 2, axis=1)
+
+
+class DoublyAtOnce(Doubly):
+    """The same in one pass, which gives a gradient in float64."""
+
+    def with_gradient(self, y_pred, y_true):
+        apart = y_pred.astype("float64") - y_true
+        return (apart**2).sum(axis=1).mean(), 2 * apart / len(apart)
+
+
+@pytest.mark.parametrize("loss", [Doubly(), DoublyAtOnce()])
+def test_a_loss_that_computes_in_another_dtype(loss):
+    found = []
+    for planned in (True, False):
+        trainer = lk.Trainer(network(), loss, "sgd:lr=0.1", seed=3)
+        trainer._plannable = planned
+        trainer.step(X, NUMBERS)
+        found.append(np.array(trainer.parameters.theta))
+    np.testing.assert_allclose(*found, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_several_threads_may_predict_at_once(rows):
+    """What a program writes on the way has room for one of them."""
+    trainer = lk.Trainer(lk.nn.MLP((400, 300, 200, 10)), "cross_entropy", seed=1)
+    batches = [np.random.default_rng(i).standard_normal((rows, 400)).astype("float32") for i in range(4)]
+    wanted = [np.array(trainer.model(x)) for x in batches]
+    worst = [0.0] * 4
+
+    def ask(i):
+        for _ in range(300):
+            worst[i] = max(worst[i], float(np.abs(trainer.predict(batches[i]) - wanted[i]).max()))
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(worst) < 1e-4

@@ -80,8 +80,8 @@ def blas() -> Blas | None:
     if found is None:
         return None
     libraries = [library for library in found.lib_controllers if library.user_api == "blas"]
-    # SciPy brings one of its own; the products of both are the same but for the last bits.
-    libraries.sort(key=lambda library: "scipy.libs" in str(library.filepath))
+    # Others bring one of their own; the products of all are the same but for the last bits.
+    libraries.sort(key=lambda library: "numpy" not in str(library.filepath))
     for library in libraries:
         for prefix, suffix in _NAMES:
             if all(hasattr(library.dynlib, f"{prefix}cblas_{f}{suffix}") for f in ("sgemm", "dgemv")):

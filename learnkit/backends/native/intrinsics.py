@@ -132,7 +132,7 @@ def relax(typing):
     return types.void(), build
 
 
-def _blas(name, integer, kinds):
+def _blas(integer, kinds):
     """An intrinsic for a function of CBLAS.
 
     ``kinds`` has a letter for each argument: enum, integer, real or pointer.
@@ -170,7 +170,7 @@ def _named(name, make, count):
     return intrinsic(space[name])
 
 
-gemm_32 = _named("gemm_32", _blas("gemm", _I32, _GEMM), len(_GEMM))
-gemm_64 = _named("gemm_64", _blas("gemm", _I64, _GEMM), len(_GEMM))
-gemv_32 = _named("gemv_32", _blas("gemv", _I32, _GEMV), len(_GEMV))
-gemv_64 = _named("gemv_64", _blas("gemv", _I64, _GEMV), len(_GEMV))
+gemm_32 = _named("gemm_32", _blas(_I32, _GEMM), len(_GEMM))
+gemm_64 = _named("gemm_64", _blas(_I64, _GEMM), len(_GEMM))
+gemv_32 = _named("gemv_32", _blas(_I32, _GEMV), len(_GEMV))
+gemv_64 = _named("gemv_64", _blas(_I64, _GEMV), len(_GEMV))

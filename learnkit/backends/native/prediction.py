@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import is_
@@ -40,15 +41,24 @@ class Prediction:
         self._library = library
         self._arrays: Sequence[Array | None] = ()
         self._programs: dict[int, Program] = {}
+        self._in_use = threading.Lock()
 
-    def __call__(self, x: Array, arrays: Sequence[Array | None], relus: Sequence[bool]) -> Array:
-        """The outputs, a new array.
+    def __call__(self, x: Array, arrays: Sequence[Array | None], relus: Sequence[bool]) -> Array | None:
+        """The outputs, a new array; ``None`` while another thread is here, as a program has room for one.
 
         Args:
             x: (rows, features), of the dtype of the weights.
             arrays: weight and bias, or ``None``, of each layer in turn.
             relus: whether a ReLU follows the layer; not the last one.
         """
+        if not self._in_use.acquire(blocking=False):
+            return None
+        try:
+            return self._outputs(x, arrays, relus)
+        finally:
+            self._in_use.release()
+
+    def _outputs(self, x: Array, arrays: Sequence[Array | None], relus: Sequence[bool]) -> Array:
         if len(arrays) != len(self._arrays) or not all(map(is_, arrays, self._arrays)):
             self._programs = {}  # the parameters were laid out anew
             self._arrays = tuple(arrays)
